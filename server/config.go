@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/alecthomas/units"
+
+	"example.com/parity/server/internal/messagelog"
+)
+
+// commandLine is what the program can be told to do.
+type commandLine struct {
+	Serve config `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
+}
+
+// config is everything that can be set. Every flag can be set by an environment
+// variable as well: --cache-size by PARITY_CACHE_SIZE.
+type config struct {
+	Directory string `arg:"" help:"The directory whose files are served."`
+
+	GRPC        string `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Where to serve gRPC (${default})."`
+	Legacy      string `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
+	LegacyFiles string `placeholder:"ADDRESS" help:"Where to serve the original file protocol alone (nowhere)."`
+
+	DataDir   string            `default:"." placeholder:"DIR" help:"The directory of the server's own files (${default})."`
+	LogFile   string            `placeholder:"FILE" help:"The log of messages (DATA-DIR/server.log)."`
+	LogFormat messagelog.Format `default:"text" enum:"text,json" placeholder:"text|json" help:"The format of its lines (${default})."`
+
+	State        string           `default:"memory:" placeholder:"STORE" help:"Where the register of clients is kept (${default})."`
+	CacheSize    units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
+	MaxClientID  int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
+	DrainTimeout time.Duration    `default:"10s" placeholder:"DURATION" help:"How long open calls may go on when the server is told to stop (${default})."`
+
+	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"The gRPC server's certificate chain, PEM."`
+	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
+	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Take gRPC only from clients with a certificate of these authorities, PEM."`
+	Insecure    bool   `help:"Serve gRPC without TLS on addresses other than loopback."`
+
+	LegacyAllow       []netip.Prefix `placeholder:"CIDR" help:"Take the original protocols only from these addresses; may be repeated (all)."`
+	LegacyNotFound    string         `default:"File not found" placeholder:"TEXT" help:"What the original file protocol answers where there is no such file (${default})."`
+	LegacyBareReplies bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
+}
+
+// usageError is a mistake in how the program was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// parse reads the command line and the environment. It returns nil where the user
+// asked for help only, and got it.
+func parse(args []string, stdout, stderr io.Writer) (*config, error) {
+	var (
+		line   commandLine
+		helped bool
+	)
+	parser, err := kong.New(&line,
+		kong.Name("server"),
+		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
+		kong.DefaultEnvars("PARITY"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: false}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	_, err = parser.Parse(args)
+	switch {
+	case helped:
+		return nil, nil
+	case err != nil:
+		return nil, &usageError{err}
+	}
+	if err := line.Serve.validate(); err != nil {
+		return nil, &usageError{err}
+	}
+	return &line.Serve, nil
+}
+
+// validate checks what the parser cannot, and fills in what depends on other
+// flags. Its errors name the flag.
+func (c *config) validate() error {
+	if c.LogFile == "" {
+		c.LogFile = filepath.Join(c.DataDir, "server.log")
+	}
+	loopback, err := isLoopback(c.GRPC)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--grpc: %w", err)
+	case !loopback && !c.hasTLS() && !c.Insecure:
+		return fmt.Errorf("--grpc: %s can be reached from other machines: set --tls-cert and --tls-key, or --insecure", c.GRPC)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key: set both or none")
+	case c.TLSClientCA != "" && !c.hasTLS():
+		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
+	case c.State != "memory:":
+		return fmt.Errorf("--state: %q is no store that this server knows", c.State)
+	case c.CacheSize < 0:
+		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
+	case c.MaxClientID < 0:
+		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
+	case c.DrainTimeout < 0:
+		return fmt.Errorf("--drain-timeout: must not be negative, is %s", c.DrainTimeout)
+	case c.LegacyNotFound == "":
+		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
+	}
+	return nil
+}
+
+func (c *config) hasTLS() bool { return c.TLSCert != "" && c.TLSKey != "" }
+
+// isLoopback reports whether an address to listen on can be reached from this
+// machine only.
+func isLoopback(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, err
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true, nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback(), nil
+}
+
+// openDirectory opens the directory to serve, by its path without symbolic links.
+func openDirectory(path string) (*os.Root, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	if resolved, err = filepath.Abs(resolved); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(resolved)
+}

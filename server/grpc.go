@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	"example.com/parity/legacytcp"
+	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/messagelog"
+	"example.com/parity/server/internal/origin"
+)
+
+const (
+	// maxRequest is the most bytes of a request. The largest legal one is a file
+	// name and a page token, some 4 KiB.
+	maxRequest = 64 << 10
+	// maxHeader is the most bytes of a call's headers: room for a token and traces.
+	maxHeader = 16 << 10
+	// maxStreams is the most calls that one connection may have open at once; more
+	// wait in the client. grpc-go's own default is no limit.
+	maxStreams = 1024
+	// handshakeTimeout is how long a new connection may take to become one.
+	handshakeTimeout = 10 * time.Second
+	// pingEvery is how long a connection may be silent before it is checked to be
+	// alive, and pingTimeout how long the answer may take.
+	pingEvery   = 30 * time.Second
+	pingTimeout = 15 * time.Second
+	// minPing is how often clients may check in their turn.
+	minPing = 5 * time.Second
+)
+
+// interceptors are what every call passes, through whichever door it comes, the
+// first outermost.
+type interceptors struct {
+	unary  []grpc.UnaryServerInterceptor
+	stream []grpc.StreamServerInterceptor
+}
+
+// newInterceptors builds the chain, once for all doors.
+func newInterceptors(log *messagelog.Log) interceptors {
+	from := origin.Resolver{DoorKey: legacytcp.MetadataDoor, PeerKey: legacytcp.MetadataPeer}
+	// Innermost, so that the log sees a panic as the error that it becomes.
+	recovered := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
+		return apierror.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+	})
+	return interceptors{
+		unary: []grpc.UnaryServerInterceptor{
+			from.Unary, log.Unary, recovery.UnaryServerInterceptor(recovered),
+		},
+		stream: []grpc.StreamServerInterceptor{
+			from.Stream, log.Stream, recovery.StreamServerInterceptor(recovered),
+		},
+	}
+}
+
+// newGRPCServer returns a server without services. Health watches end when drain
+// is closed: they would hold up the end of the program for nothing.
+func newGRPCServer(cfg *config, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
+	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxHeaderListSize(maxHeader),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.ChainUnaryInterceptor(chain.unary...),
+		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{endWatches(drain)}, chain.stream...)...),
+	}
+	if cfg.hasTLS() {
+		config, err := loadTLS(cfg)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, grpc.Creds(credentials.NewTLS(config)))
+	}
+	return grpc.NewServer(options...), nil
+}
+
+func loadTLS(cfg *config) (*tls.Config, error) {
+	certificate, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	if cfg.TLSClientCA == "" {
+		return config, nil
+	}
+	authorities, err := os.ReadFile(cfg.TLSClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-client-ca: %w", err)
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(authorities) {
+		return nil, errors.New("--tls-client-ca: no certificate in it")
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	return config, nil
+}
+
+func endWatches(drain <-chan struct{}) grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		if info.FullMethod != grpc_health_v1.Health_Watch_FullMethodName {
+			return next(srv, ss)
+		}
+		ctx, cancel := context.WithCancel(ss.Context())
+		defer cancel()
+		go func() {
+			select {
+			case <-drain:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		return next(srv, watchStream{ss, ctx})
+	}
+}
+
+type watchStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s watchStream) Context() context.Context { return s.ctx }

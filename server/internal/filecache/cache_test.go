@@ -1,0 +1,484 @@
+package filecache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newCache returns a cache of an empty directory.
+func newCache(tb testing.TB, capacity int64) (*Cache, string) {
+	tb.Helper()
+	dir := tb.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { root.Close() })
+	return New(root, Options{Capacity: capacity}), dir
+}
+
+// write makes a file that has been left alone for long enough to be read at once.
+func write(tb testing.TB, dir, name string, data []byte) {
+	tb.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	then := time.Now().Add(-time.Hour).Add(time.Duration(rand.Int64N(int64(time.Minute))))
+	if err := os.Chtimes(path, then, then); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{byte(n)}).Read(b)
+	return b
+}
+
+// read opens a file and reads it to the end in chunks of at most limit bytes.
+func read(ctx context.Context, c *Cache, name string, limit int64) ([]byte, *File, error) {
+	f, err := c.Open(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	all := make([]byte, 0, f.Size)
+	for int64(len(all)) < f.Size {
+		b, err := f.Chunk(ctx, int64(len(all)), limit)
+		if err != nil {
+			return all, f, err
+		}
+		all = append(all, b...)
+	}
+	if f.HasChecksum() {
+		sum, err := f.Checksum(ctx)
+		if err != nil {
+			return all, f, err
+		}
+		if want := crc32.Checksum(all, castagnoli); sum != want {
+			return all, f, fmt.Errorf("checksum %08x, want %08x", sum, want)
+		}
+	}
+	return all, f, nil
+}
+
+func cachedNames(c *Cache) []string {
+	var names []string
+	for _, e := range c.List(0, 1000) {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func TestRead(t *testing.T) {
+	c, dir := newCache(t, 8<<20)
+	for _, size := range []int{0, 1, 1000, BlockSize - 1, BlockSize, BlockSize + 1, 3 * BlockSize, 8<<20 - EntryOverhead, 8 << 20, 9<<20 + 7} {
+		for _, limit := range []int64{BlockSize, 1 << 40, 100_003} {
+			t.Run(fmt.Sprintf("%d bytes by %d", size, limit), func(t *testing.T) {
+				name := fmt.Sprint("f", size, "-", limit)
+				want := random(size)
+				write(t, dir, name, want)
+				fits := int64(size)+EntryOverhead <= 8<<20
+				for i := range 2 {
+					got, f, err := read(t.Context(), c, name, limit)
+					if err != nil || !bytes.Equal(got, want) {
+						t.Fatalf("read %d bytes, error %v; want the %d written", len(got), err, size)
+					}
+					if want := i == 1 && fits; f.Cached != want {
+						t.Errorf("read %d: cached %v, want %v", i, f.Cached, want)
+					}
+				}
+				if used, capacity := c.Usage(); used > capacity {
+					t.Errorf("%d bytes used of %d", used, capacity)
+				}
+			})
+		}
+	}
+}
+
+// TestFilledOnce: however many come at once, and though the first goes away again.
+func TestFilledOnce(t *testing.T) {
+	c, dir := newCache(t, 64<<20)
+	want := random(2*BlockSize + 11)
+	write(t, dir, "f", want)
+
+	first, cancel := context.WithCancel(t.Context())
+	f, err := c.Open(first, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	_, err = f.Chunk(first, 2*BlockSize, BlockSize)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled caller got %v", err)
+	}
+	f.Close()
+
+	var callers sync.WaitGroup
+	for range 1000 {
+		callers.Go(func() {
+			f, err := c.Open(t.Context(), "f")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			for off := int64(0); off < f.Size; { // 1,000 copies would be 5 GiB
+				b, err := f.Chunk(t.Context(), off, BlockSize)
+				if err != nil || !bytes.Equal(b, want[off:off+int64(len(b))]) {
+					t.Errorf("%d bytes at %d, error %v", len(b), off, err)
+					return
+				}
+				off += int64(len(b))
+			}
+		})
+	}
+	callers.Wait()
+	if n := c.Reads(); n != 1 {
+		t.Errorf("read from disk %d times, want once", n)
+	}
+}
+
+// TestSentAsItArrives fills a content by hand to see that readers get each block
+// when it is there, and not only when all are.
+func TestSentAsItArrives(t *testing.T) {
+	c := newContent(Info{Size: 2 * BlockSize})
+	f := &File{Info: c.info, content: c}
+	got := make(chan []byte)
+	go func() {
+		for i := range int64(2) {
+			b, err := f.Chunk(context.Background(), i*BlockSize, BlockSize)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- b
+		}
+	}()
+	for i := range 2 {
+		block := bytes.Repeat([]byte{byte(i)}, BlockSize)
+		c.add(block)
+		if b := <-got; !bytes.Equal(b, block) {
+			t.Errorf("block %d is not what was added", i)
+		}
+	}
+	c.finish(0, nil)
+}
+
+func TestFresh(t *testing.T) {
+	c, dir := newCache(t, 1<<20)
+	for i := range 5 {
+		want := []byte(fmt.Sprint("version ", i))
+		write(t, dir, "f", want)
+		for range 2 {
+			if got, _, err := read(t.Context(), c, "f", 100); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("read %q, %v; want %q", got, err, want)
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "f")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Open(t.Context(), "f"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Open of a removed file: %v, want %v", err, ErrNotFound)
+	}
+	if got := cachedNames(c); len(got) != 0 {
+		t.Errorf("cached after its removal: %q", got)
+	}
+}
+
+// TestJustWritten rewrites a file within one tick of the file system's clock: time
+// of modification and size stay the same, the content must not.
+func TestJustWritten(t *testing.T) {
+	c, dir := newCache(t, 1<<20)
+	path := filepath.Join(dir, "f")
+	for i := range 10 {
+		var last []byte
+		for j := range 10 {
+			last = fmt.Appendf(nil, "%02d %02d", i, j)
+			if err := os.WriteFile(path, last, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if j == 4 {
+				_, _, err := read(t.Context(), c, "f", 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got, _, err := read(t.Context(), c, "f", 100); err != nil || !bytes.Equal(got, last) {
+			t.Fatalf("read %q, %v; want %q", got, err, last)
+		}
+	}
+}
+
+// TestNeverMixed rewrites files, cached and too large for it, while they are read.
+func TestNeverMixed(t *testing.T) {
+	for _, size := range []int{3 * BlockSize, 10 * BlockSize} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			c, dir := newCache(t, 8<<20)
+			path := filepath.Join(dir, "f")
+			write(t, dir, "f", make([]byte, size))
+			stop := make(chan struct{})
+			var writer sync.WaitGroup
+			writer.Go(func() {
+				for version := byte(1); ; version++ {
+					select {
+					case <-stop:
+						return
+					case <-time.After(time.Duration(rand.IntN(200)) * time.Millisecond):
+					}
+					// In place, so that a reader sees old and new.
+					f, err := os.OpenFile(path, os.O_WRONLY, 0)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					f.Write(bytes.Repeat([]byte{version}, size))
+					f.Close()
+				}
+			})
+			var whole, aborted int
+			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+				got, _, err := read(t.Context(), c, "f", BlockSize)
+				switch {
+				case errors.Is(err, ErrChanged):
+					aborted++
+				case err != nil:
+					t.Fatal(err)
+				case len(got) != size || len(bytes.Trim(got, string(got[:1]))) > 0:
+					t.Fatal("bytes of two versions")
+				default:
+					whole++
+				}
+			}
+			close(stop)
+			writer.Wait()
+			t.Logf("%d whole, %d aborted", whole, aborted)
+			if whole == 0 {
+				t.Error("never read whole")
+			}
+		})
+	}
+}
+
+// TestChangeDuringFill cuts a file short under its reader.
+func TestChangeDuringFill(t *testing.T) {
+	for _, size := range []int64{4 * BlockSize, 100 * BlockSize} { // cached, and past the cache
+		c, dir := newCache(t, 8<<20)
+		path := filepath.Join(dir, "f")
+		write(t, dir, "f", make([]byte, size))
+		f, err := c.Open(t.Context(), "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, size-1); err != nil {
+			t.Fatal(err)
+		}
+		// The fill may have been faster, and then what was read is whole.
+		_, err = f.Chunk(t.Context(), size-BlockSize, BlockSize)
+		if cached := slices.Contains(cachedNames(c), "f"); cached != (err == nil) {
+			t.Errorf("%d bytes: error %v, in the cache: %v", size, err, cached)
+		}
+		if err != nil && !errors.Is(err, ErrChanged) {
+			t.Errorf("%d bytes: error %v, want %v", size, err, ErrChanged)
+		}
+		f.Close()
+	}
+}
+
+// TestEvictedUnderReader: who reads slowly goes on from the file, and holds no
+// more than a block of what was evicted.
+func TestEvictedUnderReader(t *testing.T) {
+	c, dir := newCache(t, 4<<20)
+	want := random(3 * BlockSize)
+	write(t, dir, "slow", want)
+	write(t, dir, "other", random(3*BlockSize))
+	if _, _, err := read(t.Context(), c, "slow", BlockSize); err != nil {
+		t.Fatal(err)
+	}
+	f, err := c.Open(t.Context(), "slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := f.Chunk(t.Context(), 0, BlockSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	freed := make(chan struct{})
+	blocks := f.content.blocks.Load()
+	runtime.AddCleanup(&(*blocks)[2][0], func(struct{}) { close(freed) }, struct{}{})
+	blocks = nil
+	if _, _, err := read(t.Context(), c, "other", BlockSize); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-freed:
+		case <-time.After(10 * time.Millisecond):
+			continue
+		}
+		break
+	}
+	select {
+	case <-freed:
+	default:
+		t.Error("the evicted file's blocks are still in memory")
+	}
+	all := slices.Clone(got)
+	for int64(len(all)) < f.Size {
+		b, err := f.Chunk(t.Context(), int64(len(all)), BlockSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	if !bytes.Equal(all, want) {
+		t.Error("other bytes after the eviction")
+	}
+
+	write(t, dir, "slow", random(3*BlockSize+1))
+	f2 := &File{Info: f.Info, cache: c, content: f.content}
+	defer f2.Close()
+	if _, err := f2.Chunk(t.Context(), BlockSize, BlockSize); !errors.Is(err, ErrChanged) {
+		t.Errorf("after eviction and change: %v, want %v", err, ErrChanged)
+	}
+}
+
+func TestOnlyRegularFilesBelow(t *testing.T) {
+	outside := t.TempDir()
+	write(t, outside, "secret", []byte("secret"))
+	c, dir := newCache(t, 1<<20)
+	write(t, dir, "f", []byte("content"))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir(filepath.Join(dir, "sub"), 0o700))
+	write(t, dir, "sub/f", []byte("content"))
+	must(os.Symlink("f", filepath.Join(dir, "inside")))
+	must(os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "absolute")))
+	must(os.Symlink("../"+filepath.Base(outside)+"/secret", filepath.Join(dir, "relative")))
+	must(os.Symlink(outside, filepath.Join(dir, "outdir")))
+	must(os.Symlink("loop", filepath.Join(dir, "loop")))
+	must(os.Symlink("/dev/zero", filepath.Join(dir, "zero")))
+	must(syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600))
+
+	for _, name := range []string{"f", "sub/f", "inside"} {
+		if got, _, err := read(t.Context(), c, name, 100); err != nil || string(got) != "content" {
+			t.Errorf("read(%q) = %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{
+		"none", "", ".", "..", "sub", "sub/", "/f", "./f", "sub//f", "sub/../f", "../" + filepath.Base(dir) + "/f",
+		filepath.Join(dir, "f"), "absolute", "relative", "outdir/secret", "loop", "zero", "fifo", "f/f", "a\x00b",
+		string(bytes.Repeat([]byte("x"), 5000)),
+	} {
+		if _, err := c.Open(t.Context(), name); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Open(%.40q) = %v, want %v", name, err, ErrNotFound)
+		}
+	}
+}
+
+func TestHidden(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	secret := filepath.Join(dir, "secret")
+	if secret, err = filepath.EvalSymlinks(dir); err != nil {
+		t.Fatal(err)
+	}
+	secret = filepath.Join(secret, "secret")
+	c := New(root, Options{Capacity: 1 << 20, Hidden: func(path string) bool { return path == secret }})
+	write(t, dir, "secret", []byte("s"))
+	if err := os.Symlink("secret", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"secret", "link"} {
+		if _, err := c.Open(t.Context(), name); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Open(%q) = %v, want %v", name, err, ErrNotFound)
+		}
+	}
+}
+
+// TestChurn reads more files than fit from many goroutines, with the bound checked
+// all along.
+func TestChurn(t *testing.T) {
+	c, dir := newCache(t, 4<<20)
+	files := map[string][]byte{}
+	for i := range 20 {
+		name := fmt.Sprint("f", i)
+		files[name] = random(rand.IntN(2 << 20))
+		write(t, dir, name, files[name])
+	}
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for range 50 {
+				name := names[rand.IntN(len(names))]
+				got, _, err := read(t.Context(), c, name, 300_000)
+				if err != nil || !bytes.Equal(got, files[name]) {
+					t.Errorf("read(%q): %d bytes, %v", name, len(got), err)
+				}
+				if used, capacity := c.Usage(); used > capacity {
+					t.Errorf("%d bytes used of %d", used, capacity)
+				}
+			}
+		})
+	}
+	readers.Wait()
+}
+
+func BenchmarkOpenRead(b *testing.B) {
+	for _, size := range []int{4 << 10, 32 << 20} {
+		b.Run(fmt.Sprintf("hit/%d", size), func(b *testing.B) {
+			c, dir := newCache(b, 64<<20)
+			write(b, dir, "f", random(size))
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				f, err := c.Open(b.Context(), "f")
+				if err != nil {
+					b.Fatal(err)
+				}
+				for off := int64(0); off < f.Size; {
+					chunk, err := f.Chunk(b.Context(), off, BlockSize)
+					if err != nil {
+						b.Fatal(err)
+					}
+					off += int64(len(chunk))
+					io.Discard.Write(chunk)
+				}
+				f.Close()
+			}
+		})
+	}
+}

@@ -1,0 +1,149 @@
+package files
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/filecache"
+)
+
+// maxPage is the most files of one page: with the longest names they stay well
+// below the 4 MiB that gRPC clients take as one message.
+const maxPage = 1000
+
+// List returns a page of the cache or of the directory.
+func (s *Service) List(ctx context.Context, req *filesv1.ListRequest) (*filesv1.ListResponse, error) {
+	resp, err := s.list(ctx, req)
+	return resp, toStatus(err)
+}
+
+func (s *Service) list(ctx context.Context, req *filesv1.ListRequest) (*filesv1.ListResponse, error) {
+	size := int(req.GetPageSize())
+	if size < 0 {
+		return nil, apierror.InvalidArgument("INVALID_PAGE_SIZE", "page_size", "must not be negative")
+	}
+	if size == 0 || size > maxPage {
+		size = maxPage
+	}
+	resp := &filesv1.ListResponse{}
+	resp.CacheUsedBytes, resp.CacheCapacityBytes = s.cache.Usage()
+	switch req.GetSource() {
+	case filesv1.Source_SOURCE_UNSPECIFIED, filesv1.Source_SOURCE_CACHE:
+		return resp, s.listCache(resp, req.GetPageToken(), size)
+	case filesv1.Source_SOURCE_DIRECTORY:
+		return resp, s.listDirectory(ctx, resp, req.GetPageToken(), size)
+	}
+	return nil, apierror.InvalidArgument("INVALID_SOURCE", "source", fmt.Sprintf("%d is no source", req.GetSource()))
+}
+
+// listCache continues after the entry that the token names by its place in the
+// order in which files came into the cache.
+func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) error {
+	position, err := decodeToken("cache", token)
+	if err != nil {
+		return err
+	}
+	var after uint64
+	if position != "" {
+		if after, err = strconv.ParseUint(position, 10, 64); err != nil {
+			return errPageToken
+		}
+	}
+	entries := s.cache.List(after, size+1)
+	for _, e := range entries[:min(size, len(entries))] {
+		resp.Files = append(resp.Files, describe(e.Info, true))
+	}
+	if len(entries) > size {
+		resp.NextPageToken = encodeToken("cache", strconv.FormatUint(entries[size-1].Seq, 10))
+	}
+	return nil
+}
+
+// listDirectory continues after the name that the token holds.
+func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse, token string, size int) error {
+	after, err := decodeToken("directory", token)
+	if err != nil {
+		return err
+	}
+	return fs.WalkDir(s.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // deleted since its directory was read
+		case err != nil && name == ".":
+			return fmt.Errorf("read directory: %w", err)
+		case err != nil:
+			return fs.SkipDir // a directory that the server may not read has no files to offer
+		case entry.IsDir() && !mayHoldAfter(name, after):
+			return fs.SkipDir
+		case !entry.Type().IsRegular() || comparePaths(name, after) <= 0 || !s.canGet(name):
+			return nil
+		}
+		fi, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("stat file: %w", err)
+		}
+		if len(resp.GetFiles()) == size {
+			resp.NextPageToken = encodeToken("directory", resp.GetFiles()[size-1].GetName())
+			return fs.SkipAll
+		}
+		info := filecache.Describe(name, fi)
+		resp.Files = append(resp.Files, describe(info, s.cache.Contains(info)))
+		return nil
+	})
+}
+
+// canGet reports whether Get would serve a file of that name.
+func (s *Service) canGet(name string) bool {
+	if len(name) > maxName || !utf8.ValidString(name) {
+		return false
+	}
+	return s.hidden == nil || !s.hidden(filepath.Join(s.root.Name(), filepath.FromSlash(name)))
+}
+
+// comparePaths compares two names in the order of fs.WalkDir, which is by parts:
+// "a/b" comes before "a.txt" though '.' comes before '/'.
+func comparePaths(a, b string) int {
+	return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
+}
+
+// mayHoldAfter reports whether the walk can still meet names after the given one
+// in directory dir.
+func mayHoldAfter(dir, after string) bool {
+	return dir == "." || strings.HasPrefix(after, dir+"/") || comparePaths(dir, after) > 0
+}
+
+var errPageToken = apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that List returned for this source")
+
+// encodeToken makes a page token that is good for one source only.
+func encodeToken(source, position string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(source + ":" + position))
+}
+
+// decodeToken returns the position that a token holds, "" for the first page.
+func decodeToken(source, token string) (position string, err error) {
+	if token == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return "", errPageToken
+	}
+	position, ok := strings.CutPrefix(string(b), source+":")
+	if !ok || position == "" {
+		return "", errPageToken
+	}
+	return position, nil
+}

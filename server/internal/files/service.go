@@ -1,0 +1,159 @@
+// Package files implements FileService: it checks what callers ask for, reads it
+// through the file cache, and says how it went in the service's statuses.
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/filecache"
+)
+
+// maxName is the length of a file name in bytes: what the original file protocol
+// reads as one request.
+const maxName = 1024
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Service is the FileService of one directory.
+type Service struct {
+	filesv1.UnimplementedFileServiceServer
+	root   *os.Root
+	cache  *filecache.Cache
+	hidden func(path string) bool
+}
+
+var _ filesv1.FileServiceServer = (*Service)(nil)
+
+// New returns the service of the files below root. cache reads from the same
+// root, and hidden is what it hides.
+func New(root *os.Root, cache *filecache.Cache, hidden func(path string) bool) *Service {
+	return &Service{root: root, cache: cache, hidden: hidden}
+}
+
+// Get streams a file or a range of it.
+func (s *Service) Get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
+	return toStatus(s.get(req, stream))
+}
+
+func (s *Service) get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
+	if err := validateGet(req); err != nil {
+		return err
+	}
+	ctx := stream.Context()
+	f, err := s.cache.Open(ctx, req.GetName())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if req.GetVersion() != "" && req.GetVersion() != f.Version {
+		return errOtherVersion
+	}
+	if req.GetOffset() > f.Size {
+		return apierror.New(codes.OutOfRange, "OFFSET_BEYOND_END",
+			fmt.Sprintf("offset %d is beyond the end of the file, which has %d bytes", req.GetOffset(), f.Size))
+	}
+	end := f.Size
+	if limit := req.GetLimit(); limit > 0 && limit < end-req.GetOffset() {
+		end = req.GetOffset() + limit
+	}
+	return send(ctx, f, req.GetOffset(), end, stream)
+}
+
+// send sends the bytes of f from off to end.
+func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
+	// The cache knows the checksum of a whole file: computing it again for every
+	// caller would be most of the work of sending.
+	known := off == 0 && end == f.Size && f.HasChecksum()
+	var sum uint32
+	resp := &filesv1.GetResponse{File: describe(f.Info, f.Cached)}
+	for {
+		if off < end {
+			data, err := f.Chunk(ctx, off, end-off)
+			if err != nil {
+				return err
+			}
+			if !known {
+				sum = crc32.Update(sum, castagnoli, data)
+			}
+			resp.Data = data
+			off += int64(len(data))
+		}
+		if off == end {
+			if known {
+				var err error
+				if sum, err = f.Checksum(ctx); err != nil {
+					return err
+				}
+			}
+			resp.Crc32C = &sum
+			return stream.Send(resp)
+		}
+		if err := stream.Send(resp); err != nil {
+			return err
+		}
+		resp = &filesv1.GetResponse{} // what has been sent is not touched again
+	}
+}
+
+func validateGet(req *filesv1.GetRequest) error {
+	name := req.GetName()
+	switch {
+	case name == "":
+		return apierror.InvalidArgument("INVALID_NAME", "name", "must not be empty")
+	case len(name) > maxName:
+		return apierror.InvalidArgument("INVALID_NAME", "name",
+			fmt.Sprintf("must not be longer than %d bytes, has %d", maxName, len(name)))
+	case !utf8.ValidString(name):
+		return apierror.InvalidArgument("INVALID_NAME", "name", "must be UTF-8")
+	case strings.ContainsRune(name, 0):
+		return apierror.InvalidArgument("INVALID_NAME", "name", "must not contain a NUL")
+	case req.GetOffset() < 0:
+		return apierror.InvalidArgument("INVALID_OFFSET", "offset", "must not be negative")
+	case req.GetLimit() < 0:
+		return apierror.InvalidArgument("INVALID_LIMIT", "limit", "must not be negative")
+	}
+	return nil
+}
+
+func describe(info filecache.Info, cached bool) *filesv1.File {
+	return &filesv1.File{
+		Name:      info.Name,
+		SizeBytes: info.Size,
+		Modified:  timestamppb.New(info.Modified),
+		Version:   info.Version,
+		Cached:    cached,
+	}
+}
+
+var errOtherVersion = apierror.New(codes.Aborted, "VERSION_MISMATCH", "the file's current version is another one")
+
+// toStatus turns what went wrong into what the caller is told.
+func toStatus(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, filecache.ErrNotFound):
+		return apierror.New(codes.NotFound, "FILE_NOT_FOUND", "no such file")
+	case errors.Is(err, filecache.ErrChanged):
+		return apierror.New(codes.Aborted, "FILE_CHANGED", "the file was changed while it was being read")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
+	}
+	if _, coded := status.FromError(err); coded {
+		return err
+	}
+	return apierror.Internal(err)
+}

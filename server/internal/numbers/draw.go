@@ -1,0 +1,23 @@
+package numbers
+
+import (
+	"math/rand/v2"
+
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+)
+
+// draw returns a random number of that parity, each of the 50 with the same
+// probability, and its parity. PARITY_UNSPECIFIED draws from all 100.
+func draw(p numbersv1.Parity) (int32, numbersv1.Parity) {
+	switch p {
+	case numbersv1.Parity_PARITY_EVEN:
+		return 2 * rand.Int32N(50), p
+	case numbersv1.Parity_PARITY_ODD:
+		return 2*rand.Int32N(50) + 1, p
+	}
+	n := rand.Int32N(100)
+	if n%2 == 0 {
+		return n, numbersv1.Parity_PARITY_EVEN
+	}
+	return n, numbersv1.Parity_PARITY_ODD
+}
