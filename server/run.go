@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -48,9 +49,11 @@ type server struct {
 	root    *os.Root
 	log     *messagelog.Log
 	store   register.Store
+	cache   *filecache.Cache
 	numbers *numbers.Service
 	health  *health.Server
 	grpc    *grpc.Server
+	channel *inprocgrpc.Channel // to the same services, for the gateway
 	gateway *legacytcp.Gateway
 	drain   chan struct{} // closed when the program is told to stop
 
@@ -102,17 +105,17 @@ func (s *server) openServices() error {
 	if err != nil {
 		return err
 	}
-	cache := filecache.New(s.root, filecache.Options{Capacity: int64(s.cfg.CacheSize), Hidden: hidden})
+	s.cache = filecache.New(s.root, filecache.Options{Capacity: int64(s.cfg.CacheSize), Hidden: hidden})
 	s.numbers = numbers.New(s.store, s.cfg.MaxClientID, s.log.Logger)
-	files := files.New(s.root, cache, hidden)
+	files := files.New(s.root, s.cache, hidden)
 
 	chain := newInterceptors(s.log)
-	channel := inproc.NewChannel(chain.unary, chain.stream)
+	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
 		return err
 	}
 	s.health = health.NewServer()
-	for _, door := range []grpc.ServiceRegistrar{s.grpc, channel} {
+	for _, door := range []grpc.ServiceRegistrar{s.grpc, s.channel} {
 		numbersv1.RegisterNumberServiceServer(door, s.numbers)
 		filesv1.RegisterFileServiceServer(door, files)
 	}
@@ -122,8 +125,8 @@ func (s *server) openServices() error {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
 	s.gateway = legacytcp.New(legacytcp.Config{
-		Numbers:     numbersv1.NewNumberServiceClient(channel),
-		Files:       filesv1.NewFileServiceClient(channel),
+		Numbers:     numbersv1.NewNumberServiceClient(s.channel),
+		Files:       filesv1.NewFileServiceClient(s.channel),
 		Logger:      s.log.Logger,
 		Allow:       s.cfg.LegacyAllow,
 		NotFound:    s.cfg.LegacyNotFound,
@@ -149,7 +152,13 @@ func (s *server) ownFiles() (hidden func(path string) bool, err error) {
 // nil if it was told to stop.
 func (s *server) serve(ctx context.Context) error {
 	doors, ctx := errgroup.WithContext(ctx)
-	doors.Go(func() error { return s.grpc.Serve(s.grpcListener) })
+	doors.Go(func() error {
+		err := s.grpc.Serve(s.grpcListener)
+		if errors.Is(err, grpc.ErrServerStopped) { // told to stop before it began
+			err = nil
+		}
+		return err
+	})
 	s.announce("gRPC", s.grpcListener)
 	if s.legacyListener != nil {
 		doors.Go(func() error { return s.gateway.Serve(s.legacyListener, legacytcp.Both) })
