@@ -18,6 +18,7 @@ import (
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/codec"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/origin"
 )
@@ -37,6 +38,11 @@ const (
 	// alive, and pingTimeout how long the answer may take.
 	pingEvery   = 30 * time.Second
 	pingTimeout = 15 * time.Second
+	// writeBuffer is how many bytes are gathered for one write to a socket: gRPC cuts
+	// everything into frames of 16 KiB, and a system call for each would cost more
+	// than the rest of sending. Connections share the buffers, so that only those
+	// that are being written to have one.
+	writeBuffer = 1 << 20
 	// minPing is how often clients may check in their turn.
 	minPing = 5 * time.Second
 )
@@ -69,6 +75,9 @@ func newInterceptors(log *messagelog.Log) interceptors {
 // is closed: they would hold up the end of the program for nothing.
 func newGRPCServer(cfg *config, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(codec.New()),
+		grpc.WriteBufferSize(writeBuffer),
+		grpc.SharedWriteBuffer(true),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),

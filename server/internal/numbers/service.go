@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -37,9 +38,6 @@ type Service struct {
 	drainOnce sync.Once
 
 	receivers sync.WaitGroup // the goroutines that receive, which may outlive their calls
-
-	mu     sync.Mutex
-	active map[int32]int32 // open sessions by client ID
 }
 
 var _ numbersv1.NumberServiceServer = (*Service)(nil)
@@ -47,11 +45,10 @@ var _ numbersv1.NumberServiceServer = (*Service)(nil)
 // New returns the service over store, for client IDs from 0 to maxID.
 func New(store register.Store, maxID int32, log *slog.Logger) *Service {
 	return &Service{
-		store:  store,
-		maxID:  maxID,
-		log:    log,
-		drain:  make(chan struct{}),
-		active: map[int32]int32{},
+		store: store,
+		maxID: maxID,
+		log:   log,
+		drain: make(chan struct{}),
 	}
 }
 
@@ -95,14 +92,12 @@ func (s *Service) ListClients(ctx context.Context, req *numbersv1.ListClientsReq
 		clients = clients[:size]
 		resp.NextPageToken = encodeToken(clients[size-1].ID)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, c := range clients {
 		resp.Clients = append(resp.Clients, &numbersv1.Client{
 			ClientId:       c.ID,
 			LastNumber:     c.Number,
 			LastValue:      c.Value,
-			ActiveSessions: s.active[c.ID],
+			ActiveSessions: c.Sessions,
 			LastSeen:       timestamppb.New(c.Seen),
 		})
 	}
@@ -140,6 +135,9 @@ func decodeToken(token string) (after int32, err error) {
 
 // toStatus turns what went wrong into what the caller is told.
 func toStatus(err error) error {
+	if errors.Is(err, register.ErrUnavailable) {
+		return apierror.New(codes.Unavailable, "REGISTER_UNAVAILABLE", "the register is unavailable")
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return status.FromContextError(err).Err()
 	}

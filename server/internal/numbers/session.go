@@ -54,22 +54,9 @@ func (s *Service) Count(stream countStream) error {
 
 // enter counts a session in.
 func (s *Service) enter(id int32) {
-	s.mu.Lock()
-	s.active[id]++
-	sessions := s.active[id]
-	s.mu.Unlock()
-	if sessions > 1 {
+	if sessions := s.store.Enter(id); sessions > 1 {
 		s.log.Warn("client ID in use by several sessions: they share one record, the last write wins",
 			"client", id, "sessions", sessions)
-	}
-}
-
-// leave counts a session out.
-func (s *Service) leave(id int32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.active[id]--; s.active[id] == 0 {
-		delete(s.active, id)
 	}
 }
 
@@ -81,7 +68,7 @@ func (c *session) run() error {
 	var sent int64      // reports that the client knows to be durable
 	var waiting reports // those to be confirmed next
 	for {
-		if waiting.n == sent {
+		if waiting.n <= sent {
 			waiting = c.newest()
 		}
 		reported, committed := c.reported, (<-chan struct{})(nil)
@@ -126,7 +113,7 @@ func (c *session) end(err error, sent int64) error {
 func (c *session) receive() error {
 	defer func() {
 		if c.entered {
-			c.service.leave(c.id)
+			c.service.store.Leave(c.id)
 		}
 	}()
 	if err := c.register(); errors.Is(err, io.EOF) {

@@ -1,64 +1,66 @@
 package register
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
 
 // Memory is a Store that lasts as long as the process.
 type Memory struct {
+	*sessions
+
 	mu      sync.RWMutex
-	clients map[int32]Record
+	clients table
+	closed  bool
 }
 
 var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{clients: map[int32]Record{}} }
+func NewMemory() *Memory { return &Memory{sessions: newSessions(), clients: table{}} }
 
-// committed is the Commit of every change: memory is as durable as it gets at once.
-var committed = func() *Commit {
-	c := newCommit()
-	c.finish(nil)
-	return c
-}()
+// inMemory is the Commit of every change: memory is as durable as it gets at once.
+var inMemory = committed(nil)
 
 // Register implements Store.
 func (m *Memory) Register(_ context.Context, id int32, now time.Time) (Record, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, returning := m.clients[id]
-	if !returning {
-		r = NewClient
+	if m.closed {
+		return Record{}, false, errClosed
 	}
-	m.clients[id] = Change{Seen: now}.apply(r)
+	r, returning := m.clients.register(id, now)
 	return r, returning, nil
 }
 
 // Save implements Store.
 func (m *Memory) Save(id int32, c Change) *Commit {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return committed(errClosed)
+	}
 	m.clients[id] = c.apply(m.clients[id])
-	m.mu.Unlock()
-	return committed
+	return inMemory
 }
 
 // List implements Store.
 func (m *Memory) List(_ context.Context, after int32, limit int) ([]Client, error) {
 	m.mu.RLock()
-	defer m.mu.RUnlock()
-	var page []Client
-	for id, r := range m.clients {
-		if id > after {
-			page = append(page, Client{ID: id, Record: r})
-		}
-	}
-	slices.SortFunc(page, func(a, b Client) int { return cmp.Compare(a.ID, b.ID) })
-	return page[:min(limit, len(page))], nil
+	page := m.clients.list(after, limit)
+	m.mu.RUnlock()
+	m.count(page)
+	return page, nil
 }
 
+// Health implements Store.
+func (m *Memory) Health() error { return nil }
+
 // Close implements Store.
-func (m *Memory) Close() error { return nil }
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}

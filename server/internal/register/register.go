@@ -1,18 +1,28 @@
 // Package register keeps, for every client that counts, the last number it was
-// given and the last value it counted to. [Store] is what the number service
-// needs of it; each implementation is a file of its own.
+// given and the last value it counted to, and counts its open sessions. [Store] is
+// what the number service needs of it; [Open] opens the one that a configuration
+// names. Each implementation is a file of its own.
 package register
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
+
+// ErrUnavailable is what every error of a store is that may be gone when the call
+// is made again: the disk is full, Redis is away, the store is closed.
+var ErrUnavailable = errors.New("the register is unavailable")
+
+// errClosed is what calls after Close end in.
+var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // Record is what is kept of one client.
 type Record struct {
 	Number int32     // the last number it was given
 	Value  int64     // the last value it reported
-	Seen   time.Time // when it last registered, reported or drew
+	Seen   time.Time // when it last registered, reported or drew, to the microsecond
 }
 
 // NewClient is the record of a client that has not said anything yet. Counting
@@ -23,6 +33,7 @@ var NewClient = Record{Number: 1}
 type Client struct {
 	ID int32
 	Record
+	Sessions int32 // how many it has open, on all servers that share the store
 }
 
 // Change is what a client's record is changed by. Fields that are not set stay as
@@ -52,38 +63,30 @@ func (c Change) apply(r Record) Record {
 // Store keeps the register. It is safe for concurrent use. Its memory is bounded
 // by the number of client IDs, however many changes are waiting to be committed.
 type Store interface {
-	// Register returns the record of a client and makes one where there is none;
-	// returning tells which. It is durable when Register returns.
+	// Register returns the record of a client as it was before the call, and makes
+	// one where there is none; returning tells which. It is durable when Register
+	// returns. Where that takes longer than a few seconds, the error is
+	// ErrUnavailable; the record may be made later all the same.
 	Register(ctx context.Context, id int32, now time.Time) (r Record, returning bool, err error)
 
 	// Save changes the record of a registered client. It does not wait: the change
 	// is seen by Register and List at once and is durable when the Commit is done.
-	// Changes are committed in the order of the calls.
+	// Changes of one client are committed in the order of the calls.
 	Save(id int32, c Change) *Commit
+
+	// Enter counts in a session of a client, and returns how many the client has
+	// open on this server now. Leave counts it out. Neither waits.
+	Enter(id int32) (open int32)
+	Leave(id int32)
 
 	// List returns up to limit clients with an ID greater than after, by ID.
 	List(ctx context.Context, after int32, limit int) ([]Client, error)
 
-	// Close commits what is outstanding and gives the store up.
+	// Health returns an error when changes have not become durable for a while.
+	// It does not wait; ask it every second or so.
+	Health() error
+
+	// Close commits what is outstanding and gives the store up. Where that does not
+	// succeed within a few seconds, the error says what is lost.
 	Close() error
 }
-
-// Commit is a group of changes that become durable together.
-type Commit struct {
-	done chan struct{}
-	err  error // valid once done is closed
-}
-
-func newCommit() *Commit { return &Commit{done: make(chan struct{})} }
-
-// finish tells those who wait how it went.
-func (c *Commit) finish(err error) {
-	c.err = err
-	close(c.done)
-}
-
-// Done is closed when the changes are durable, or known to be lost.
-func (c *Commit) Done() <-chan struct{} { return c.done }
-
-// Err tells, once Done is closed, whether the changes are durable.
-func (c *Commit) Err() error { return c.err }

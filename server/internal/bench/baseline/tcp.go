@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"net"
+)
+
+// writeSize is how many bytes of a file are written at once.
+const writeSize = 1 << 20
+
+// serveTCP serves each connection on a goroutine of its own, until the client has
+// enough.
+func serveTCP(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	for {
+		nc, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		go func() {
+			defer nc.Close()
+			serve(nc)
+		}()
+	}
+}
+
+// sendFile reads a file's name and writes the file.
+func sendFile(nc net.Conn, all files) {
+	name := make([]byte, 1024)
+	n, err := nc.Read(name)
+	if err != nil {
+		return
+	}
+	f, ok := all[string(name[:n])]
+	if !ok {
+		nc.Write([]byte("File not found"))
+		return
+	}
+	for rest := f.data; len(rest) > 0; {
+		n := min(len(rest), writeSize)
+		if _, err := nc.Write(rest[:n]); err != nil {
+			return
+		}
+		rest = rest[n:]
+	}
+}
+
+// sendNumbers is an echo of words that end in a blank, but that the echo is a
+// number of the parity that the word names. It takes the first read for an ID,
+// which ends in none.
+func sendNumbers(nc net.Conn) {
+	r, w := bufio.NewReader(nc), bufio.NewWriter(nc)
+	if _, err := nc.Read(make([]byte, 64)); err != nil {
+		return
+	}
+	w.WriteString("0 ")
+	for w.Flush() == nil {
+		for first := true; first || r.Buffered() > 0; first = false {
+			word, err := r.ReadSlice(' ')
+			if err != nil {
+				return
+			}
+			if string(word) == "odd " {
+				w.WriteString("57 ")
+			} else {
+				w.WriteString("56 ")
+			}
+		}
+	}
+}

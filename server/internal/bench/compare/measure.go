@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"example.com/parity/client/bench"
+)
+
+// results are everything that was measured.
+type results struct {
+	options options
+	rates   map[work][]*bench.Report // one a round
+	rows    []row
+	memory  []peak
+	grids   []grid
+}
+
+// measure measures what o asks for.
+func measure(ctx context.Context, p *programs, o options) (*results, error) {
+	r := &results{options: o, rates: make(map[work][]*bench.Report)}
+	for _, row := range rows {
+		if o.only.MatchString(row.name) {
+			r.rows = append(r.rows, row)
+		}
+	}
+	for _, grid := range grids {
+		if o.scaling && o.only.MatchString(grid.name) {
+			r.grids = append(r.grids, grid)
+		}
+	}
+	if err := r.measureRates(ctx, p); err != nil {
+		return nil, err
+	}
+	for _, row := range memoryRows {
+		if !o.only.MatchString(row.name) {
+			continue
+		}
+		if err := r.measureMemory(ctx, p, row); err != nil {
+			return nil, fmt.Errorf("%s: %w", row.name, err)
+		}
+	}
+	return r, nil
+}
+
+// works returns what is to be measured, each once, and what is compared side by
+// side.
+func (r *results) works() (all []work) {
+	add := func(w work) {
+		if !slices.Contains(all, w) {
+			all = append(all, w)
+		}
+	}
+	for _, row := range r.rows {
+		add(work{parity, row.load})
+		for _, b := range row.against {
+			add(b.work)
+		}
+	}
+	for _, g := range r.grids {
+		for _, row := range g.rows {
+			for _, clients := range gridClients {
+				parity, baseline := g.cell(row, clients)
+				add(parity)
+				add(baseline)
+			}
+		}
+	}
+	return all
+}
+
+// measureRates does all works, round by round, every other round backwards: what
+// comes late in a round, when the machine is warm, comes early in the next.
+func (r *results) measureRates(ctx context.Context, p *programs) error {
+	all := r.works()
+	if len(all) == 0 {
+		return nil
+	}
+	directory, names := p.path("data"), append([]string{small, medium, large}, cold...)
+	if len(r.grids) > 0 {
+		names = append(names, huge)
+	}
+	if err := writeFiles(directory, names...); err != nil {
+		return err
+	}
+	ours, err := p.startParity(ctx, directory)
+	if err != nil {
+		return err
+	}
+	defer ours.stop()
+	plain, err := p.startBaseline(ctx, directory)
+	if err != nil {
+		return err
+	}
+	defer plain.stop()
+
+	for round := range r.options.rounds {
+		for _, w := range all {
+			s := ours
+			if w.target != parity {
+				s = plain
+			}
+			report, err := p.put(ctx, s, w.load, r.options.length)
+			if err != nil {
+				return fmt.Errorf("%v: %w", w, err)
+			}
+			r.rates[w] = append(r.rates[w], report)
+			fmt.Fprintf(p.stderr, "round %d of %d, %v: %.0f MB/s, %.0f/s\n", round+1, r.options.rounds, w,
+				report.MegabytesPerSecond, report.OperationsPerSecond)
+		}
+		slices.Reverse(all)
+	}
+	return nil
+}
+
+// rate returns the median of what was measured of w.
+func (r *results) rate(w work, u unit) float64 {
+	var rates []float64
+	for _, report := range r.rates[w] {
+		rate := report.OperationsPerSecond
+		if u == megabytes {
+			rate = report.MegabytesPerSecond
+		}
+		rates = append(rates, rate)
+	}
+	return median(rates)
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}

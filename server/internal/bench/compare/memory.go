@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// memoryRow is a load under which the server's memory is measured.
+type memoryRow struct {
+	name string
+	load string
+	most uint64 // bytes that may be resident at the peak
+}
+
+// mostOfSlowReaders is the cache, 2 MiB a reader, and as much as the cache again
+// for the program.
+const mostOfSlowReaders = (64 + 100*2 + 64) << 20
+
+var memoryRows = []memoryRow{
+	{"1 GiB not cached, 100 slow readers, gRPC", "get --clients 100 --rate 256KiB --file " + huge, mostOfSlowReaders},
+	{"1 GiB not cached, 100 slow readers, legacy", "legacy-get --clients 100 --rate 256KiB --file " + huge, mostOfSlowReaders},
+}
+
+// memoryTime is how long slow readers read at least: until all that may be sent
+// ahead of them is.
+const memoryTime = 5 * time.Second
+
+// peak is what a memory row came to.
+type peak struct {
+	row   memoryRow
+	bytes uint64
+}
+
+// measureMemory puts the row's load on a server of its own, whose cache is full.
+func (r *results) measureMemory(ctx context.Context, p *programs, row memoryRow) error {
+	directory := p.path("memory")
+	if len(r.memory) == 0 {
+		if err := writeFiles(directory, large, filler, huge); err != nil {
+			return err
+		}
+	}
+	s, err := p.startParity(ctx, directory)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if _, err := p.put(ctx, s, "get --file "+large+" --file "+filler, r.options.length); err != nil {
+		return err
+	}
+	if _, err := p.put(ctx, s, row.load, max(memoryTime, r.options.length)); err != nil {
+		return err
+	}
+	process, err := procfs.NewProc(s.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	status, err := process.NewStatus()
+	if err != nil {
+		return err
+	}
+	r.memory = append(r.memory, peak{row, status.VmHWM})
+	fmt.Fprintf(p.stderr, "%s: %d MiB\n", row.name, status.VmHWM>>20)
+	return nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import "fmt"
+
+// target is what load is put on.
+type target int
+
+const (
+	parity target = iota
+	bare          // grpc-go without any of Parity
+	raw           // plain Go TCP
+)
+
+func (t target) String() string { return [...]string{"Parity", "bare grpc-go", "raw TCP"}[t] }
+
+// work is one load on one target.
+type work struct {
+	target target
+	load   string // as client bench is told, but for where and how long
+}
+
+func (w work) String() string { return fmt.Sprintf("%v: %s", w.target, w.load) }
+
+// row is one line of the comparison: what Parity does, and what it is to be
+// measured by.
+type row struct {
+	name    string
+	unit    unit
+	load    string
+	against []baseline
+}
+
+// baseline is what a row is compared with.
+type baseline struct {
+	name    string
+	work    work
+	atLeast float64 // Parity's part of it
+}
+
+const (
+	megabytes  unit = "MB/s"
+	operations unit = "1/s"
+)
+
+// unit is what is counted.
+type unit string
+
+var coldFiles = "--file " + cold[0] + " --file " + cold[1] + " --file " + cold[2]
+
+// rows are what is compared. The least ratios are what Parity is built to reach.
+var rows = []row{
+	{"gRPC Get, 32 MiB cached, 1 client, generated stub", megabytes, "get --file f32m", []baseline{
+		{"bare grpc-go, 64 KiB", work{bare, "get --file f32m"}, 2.2},
+		{"raw TCP", work{raw, "legacy-get --file f32m"}, 0.45},
+	}},
+	{"the same, Parity's download client", megabytes, "get --download --file f32m", []baseline{
+		{"bare grpc-go, 64 KiB, generated stub", work{bare, "get --file f32m"}, 2.6},
+		{"raw TCP", work{raw, "legacy-get --file f32m"}, 0.5},
+	}},
+	{"gRPC Get, 32 MiB cached, 4 clients", megabytes, "get --clients 4 --file f32m", []baseline{
+		{"bare grpc-go, 64 KiB", work{bare, "get --clients 4 --file f32m"}, 1.6},
+	}},
+	{"gRPC Get, 4 KiB cached, 64 clients", operations, "get --clients 64 --file f4k", []baseline{
+		{"bare grpc-go", work{bare, "get --clients 64 --file f4k"}, 0.9},
+	}},
+	{"legacy Get, 32 MiB cached, 1 client", megabytes, "legacy-get --file f32m", []baseline{
+		{"raw TCP", work{raw, "legacy-get --file f32m"}, 0.92},
+	}},
+	{"legacy Get, 32 MiB cached, 4 clients", megabytes, "legacy-get --clients 4 --file f32m", []baseline{
+		{"raw TCP", work{raw, "legacy-get --clients 4 --file f32m"}, 0.92},
+	}},
+	{"legacy Get, 4 KiB cached, 1 client", operations, "legacy-get --file f4k", []baseline{
+		{"plain Go server", work{raw, "legacy-get --file f4k"}, 0.75},
+	}},
+	{"legacy Get, 4 KiB cached, 64 clients", operations, "legacy-get --clients 64 --file f4k", []baseline{
+		{"plain Go server", work{raw, "legacy-get --clients 64 --file f4k"}, 0.75},
+	}},
+	{"gRPC Count draws, 64 streams, 1 connection", operations, "count --clients 64 --connections 1", []baseline{
+		{"bare ping-pong", work{bare, "count --clients 64 --connections 1"}, 0.85},
+	}},
+	{"gRPC Count draws, 64 streams, 64 connections", operations, "count --clients 64", []baseline{
+		{"bare ping-pong", work{bare, "count --clients 64"}, 0.85},
+	}},
+	{"legacy draws, 64 connections", operations, "legacy-draw --clients 64", []baseline{
+		{"raw TCP echo", work{raw, "legacy-draw --clients 64"}, 0.8},
+	}},
+	{"gRPC Get, 32 MiB not cached, 1 client", megabytes, "get " + coldFiles, []baseline{
+		{"the same, cached", work{parity, "get --file f32m"}, 0.6},
+	}},
+	{"legacy Get, 32 MiB not cached, 1 client", megabytes, "legacy-get " + coldFiles, []baseline{
+		{"the same, cached", work{parity, "legacy-get --file f32m"}, 0.6},
+	}},
+}

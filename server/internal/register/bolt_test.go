@@ -1,0 +1,331 @@
+package register
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+func TestBoltFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	openBolt(t, path)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("mode %v, want 0600", info.Mode())
+	}
+}
+
+func TestBoltRefuses(t *testing.T) {
+	whole := boltFile(t, 500)
+	write := func(b []byte) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	update := func(f func(*bbolt.Tx) error) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Update(f); err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+		}
+	}
+	put := func(bucket, key, value []byte) func(*testing.T, string) {
+		return func(t *testing.T, path string) {
+			write(whole)(t, path)
+			update(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put(key, value) })(t, path)
+		}
+	}
+	flipped := bytes.Clone(whole)
+	copy(flipped, "#!/bin/sh")
+	for _, test := range []struct {
+		name string
+		make func(t *testing.T, path string)
+		want string
+	}{
+		{"another file", write([]byte(strings.Repeat("not a database\n", 2000))), "is damaged"},
+		{"a short file", write([]byte("x")), "is damaged"},
+		{"zeros", write(make([]byte, 32768)), "is damaged"},
+		{"wrong header", write(flipped), "is damaged"},
+		{"newest header", write(flip(whole, newestMeta(whole)+pageHeader+20)), "is damaged"},
+		{"half", write(whole[:len(whole)/2]), "is damaged"},
+		{"headers only", write(whole[:2*os.Getpagesize()]), "is damaged"},
+		{"bbolt file of another program", update(func(tx *bbolt.Tx) error {
+			_, err := tx.CreateBucket([]byte("etcd"))
+			return err
+		}), "another program"},
+		{"no records", func(t *testing.T, path string) {
+			write(whole)(t, path)
+			update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(clientsBucket) })(t, path)
+		}, "is damaged"},
+		{"later format", put(parityBucket, formatKey, []byte("2")), `is of format "2"`},
+		{"short record", put(clientsBucket, encodeID(7), []byte("short")), "is damaged"},
+		{"wrong checksum", put(clientsBucket, encodeID(7), make([]byte, recordSize)), "is damaged"},
+		{"wrong ID", put(clientsBucket, []byte("\xff\xff\xff\xff"), encodeRecord([]byte("\xff\xff\xff\xff"), Record{})), "is damaged"},
+		{"a directory", func(t *testing.T, path string) { os.Mkdir(path, 0o700) }, "not a regular file"},
+		{"a FIFO", func(t *testing.T, path string) { syscall.Mkfifo(path, 0o600) }, "not a regular file"},
+		{"in a directory that is not there", func(t *testing.T, path string) { os.Remove(filepath.Dir(path)) }, "no such file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "dir")
+			os.Mkdir(dir, 0o700)
+			path := filepath.Join(dir, "numbers.db")
+			test.make(t, path)
+			var before []byte
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				before, _ = os.ReadFile(path)
+			}
+			b, err := OpenBolt(path, slog.New(slog.DiscardHandler))
+			if err == nil {
+				b.Close()
+				t.Fatal("opened")
+			}
+			if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("error %q, want %q and the path in it", err, test.want)
+			}
+			if before != nil {
+				if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+					t.Error("the file has been changed")
+				}
+			}
+		})
+	}
+}
+
+// TestBoltSurvivesAnyDamage flips bytes all over a file. It must be refused, or open
+// with all its records, if the byte means nothing.
+func TestBoltSurvivesAnyDamage(t *testing.T) {
+	const clients = 700
+	whole := boltFile(t, clients)
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	step, refused := 61, 0
+	if testing.Short() {
+		step = 611
+	}
+	page := os.Getpagesize()
+	for i := range whole {
+		// All that a page begins with, and a sample of the rest.
+		if i%page >= 200 && i%step != 0 {
+			continue
+		}
+		damaged := flip(whole, i)
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := OpenBolt(path, slog.New(slog.DiscardHandler))
+		if err != nil {
+			refused++
+			if after, _ := os.ReadFile(path); !bytes.Equal(after, damaged) {
+				t.Fatalf("byte %d: refused, but changed", i)
+			}
+			continue
+		}
+		page := list(t, b, -1, clients+1)
+		for j, c := range page {
+			if len(page) != clients || c.ID != int32(j) || c.Value != int64(3*j) || c.Number != int32(j%100) || !c.Seen.Equal(at(j%60)) {
+				t.Fatalf("byte %d: opened with %d clients, and client %d is %+v", i, len(page), j, c)
+			}
+		}
+		b.Close()
+	}
+	if refused < 100 {
+		t.Errorf("only %d damaged files were refused", refused)
+	}
+}
+
+// boltFile returns a file with that many clients, written in several commits.
+func boltFile(t *testing.T, clients int32) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	for round := range int32(5) {
+		b := openBolt(t, path)
+		for id := round; id < clients; id += 5 {
+			b.Save(id, Change{Value: int64(3 * id), SetValue: true, Number: id % 100, SetNumber: true, Seen: at(int(id % 60))})
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
+func flip(b []byte, i int) []byte {
+	b = bytes.Clone(b)
+	b[i] ^= 0x55
+	return b
+}
+
+// newestMeta is where the meta page stands that was written last.
+func newestMeta(file []byte) int {
+	page := os.Getpagesize()
+	if order.Uint64(file[pageHeader+48:]) > order.Uint64(file[page+pageHeader+48:]) {
+		return 0
+	}
+	return page
+}
+
+func TestBoltOnceOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	b := openBolt(t, path)
+	register(t, b, 7, at(0))
+	_, err := OpenBolt(path, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "is in use by another server") || !strings.Contains(err.Error(), path) {
+		t.Errorf("second open: %v", err)
+	}
+	isDurable(t, b.Save(7, value(1, 1)))
+	b.Close()
+	openBolt(t, path)
+}
+
+// TestBoltDiskFull fills a small file system.
+func TestBoltDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("parity", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("cannot mount a small file system: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, 0) })
+	path, filler := filepath.Join(dir, "numbers.db"), filepath.Join(dir, "filler")
+	b := openBolt(t, path)
+	register(t, b, 0, at(0))
+	isDurable(t, b.Save(0, value(1, 1)))
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the file system is not full")
+	}
+	var commit *Commit
+	eventually(t, "a commit fails", func() bool {
+		for id := range int32(1000) {
+			commit = b.Save(id, Change{Value: 2, SetValue: true, Number: 3, SetNumber: true, Seen: at(2)})
+		}
+		<-commit.Done()
+		return commit.Err() != nil
+	})
+	if err := commit.Err(); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("Err() = %v", err)
+	}
+	if _, _, err := b.Register(t.Context(), 2000, at(0)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Register: %v, want %v", err, ErrUnavailable)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a commit succeeds", func() bool {
+		commit := b.Save(0, value(3, 3))
+		<-commit.Done()
+		return commit.Err() == nil
+	})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	page := list(t, openBolt(t, path), -1, 2000)
+	if len(page) != 1001 || page[0].Value != 3 {
+		t.Fatalf("%d clients, the first %+v; want 1001, value 3", len(page), page[0])
+	}
+	for _, c := range page[1:1000] {
+		equal(t, fmt.Sprint(c.ID), c.Record, Record{Number: 3, Value: 2, Seen: at(2)})
+	}
+}
+
+// childEnv makes the test binary a process that counts in the store at that path.
+const childEnv = "PARITY_TEST_BOLT_CHILD"
+
+const childClients = 32
+
+// countForever prints "ID VALUE" for each value when it is durable.
+func countForever(path string) {
+	b, err := OpenBolt(path, slog.Default())
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	var wg sync.WaitGroup
+	for id := range int32(childClients) {
+		wg.Go(func() {
+			now := time.Now()
+			r, _, err := b.Register(nil, id, now) //nolint:staticcheck // there is no context here
+			for v := r.Value + 1; err == nil; v++ {
+				commit := b.Save(id, Change{Value: v, SetValue: true, Seen: now})
+				<-commit.Done()
+				if err = commit.Err(); err == nil {
+					fmt.Println(id, v)
+				}
+			}
+			fmt.Println(err)
+		})
+	}
+	wg.Wait()
+	os.Exit(1)
+}
+
+func TestBoltKilled(t *testing.T) {
+	rounds := 12
+	if testing.Short() {
+		rounds = 3
+	}
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	told := map[int32]int64{}
+	values := 0
+	for range rounds {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"="+path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for killed := false; lines.Scan(); {
+			var id int32
+			var v int64
+			if _, err := fmt.Sscan(lines.Text(), &id, &v); err != nil {
+				t.Fatalf("the process says %q", lines.Text())
+			}
+			told[id] = v
+			values++
+			if !killed {
+				killed = true
+				time.AfterFunc(time.Duration(rand.Int64N(int64(150*time.Millisecond))), func() { cmd.Process.Kill() })
+			}
+		}
+		cmd.Wait()
+
+		b := openBolt(t, path)
+		for _, c := range list(t, b, -1, childClients) {
+			if c.Value < told[c.ID] {
+				t.Errorf("client %d was told that %d is durable, but finds %d", c.ID, told[c.ID], c.Value)
+			}
+			told[c.ID] = c.Value
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d values told to be durable, %d rounds", values, rounds)
+}

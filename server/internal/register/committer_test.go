@@ -1,0 +1,222 @@
+package register
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// written records what a committer writes, and when.
+type written struct {
+	begun  time.Time
+	err    error         // what writing ends in
+	takes  time.Duration // how long it takes
+	groups []string
+}
+
+func (w *written) write(ctx context.Context, changes map[int32]*int64) error {
+	at := time.Since(w.begun)
+	if w.takes > 0 {
+		select {
+		case <-time.After(w.takes):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if w.err != nil {
+		return w.err
+	}
+	w.groups = append(w.groups, fmt.Sprintf("%s: %d", at, len(changes)))
+	return nil
+}
+
+func (w *written) committer(failFast bool) *committer[int64] {
+	w.begun = time.Now()
+	return newCommitter(slog.New(slog.DiscardHandler), failFast, w.write)
+}
+
+func set(c *committer[int64], id int32, v int64) *Commit {
+	return c.update(id, func(old *int64) { *old = v })
+}
+
+func isDone(c *Commit) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+func wantGroups(t *testing.T, w *written, want ...string) {
+	t.Helper()
+	if fmt.Sprint(w.groups) != fmt.Sprint(want) {
+		t.Errorf("wrote %q, want %q", w.groups, want)
+	}
+}
+
+func TestGrouping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{}
+		c := w.committer(false)
+		defer c.close()
+
+		set(c, 1, 1) // alone: at once
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		a, b := set(c, 2, 1), set(c, 3, 1) // together, when the last was 10 ms ago
+		if a != b {
+			t.Error("two changes at the same time are not in one group")
+		}
+		time.Sleep(2 * time.Millisecond)
+		set(c, 2, 2)
+		time.Sleep(groupAge)
+		synctest.Wait()
+		wantGroups(t, w, "0s: 1", "10ms: 2")
+
+		time.Sleep(time.Second)
+		set(c, 4, 1)
+		synctest.Wait()
+		for id := range int32(groupRecords) { // full: does not wait
+			set(c, id, 1)
+		}
+		synctest.Wait()
+		wantGroups(t, w, "0s: 1", "10ms: 2", "1.013s: 1", "1.013s: 4096")
+	})
+}
+
+func TestGroupsGatherWhileOneIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{takes: 50 * time.Millisecond}
+		c := w.committer(false)
+		defer c.close()
+		first := set(c, 1, 1)
+		synctest.Wait()
+		second := set(c, 1, 2)
+		time.Sleep(49 * time.Millisecond)
+		set(c, 2, 1)
+		if isDone(first) {
+			t.Error("done before it is written")
+		}
+		time.Sleep(2 * time.Millisecond)
+		if !isDone(first) || isDone(second) {
+			t.Errorf("first and second group done: %v and %v, want true and false", isDone(first), isDone(second))
+		}
+		time.Sleep(time.Second)
+		wantGroups(t, w, "0s: 1", "50ms: 2")
+	})
+}
+
+func TestFailedGroupIsWrittenLater(t *testing.T) {
+	for _, failFast := range []bool{true, false} {
+		t.Run(fmt.Sprintf("failFast=%v", failFast), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &written{err: errors.New("disk full"), takes: time.Millisecond}
+				c := w.committer(failFast)
+				defer c.close()
+				first := set(c, 1, 1)
+				synctest.Wait()
+				second := set(c, 2, 1)
+				time.Sleep(2 * time.Millisecond)
+				for _, commit := range []*Commit{first, second} {
+					if isDone(commit) != failFast {
+						t.Errorf("done after a failed attempt: %v, want %v", isDone(commit), failFast)
+					} else if failFast && !errors.Is(commit.Err(), ErrUnavailable) {
+						t.Errorf("Err() = %v, want %v", commit.Err(), ErrUnavailable)
+					}
+				}
+				third := set(c, 2, 2)
+				if c.health() != nil {
+					t.Errorf("not healthy at once: %v", c.health())
+				}
+				time.Sleep(healthGrace)
+				if err := c.health(); !errors.Is(err, ErrUnavailable) {
+					t.Errorf("health() = %v, want %v", err, ErrUnavailable)
+				}
+				w.err = nil
+				time.Sleep(retryDelay + groupAge)
+				synctest.Wait()
+				fourth := set(c, 3, 1)
+				time.Sleep(groupAge)
+				if !isDone(third) || !isDone(fourth) || fourth.Err() != nil {
+					t.Error("not written when writing works again")
+				}
+				if len(w.groups) != 3 {
+					t.Errorf("wrote %q, want both groups that failed and a new one", w.groups)
+				}
+				if c.health() != nil {
+					t.Errorf("health() = %v when writing works again", c.health())
+				}
+			})
+		})
+	}
+}
+
+func TestHealthOfHangingWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{takes: time.Hour}
+		c := w.committer(false)
+		defer c.close()
+		set(c, 1, 1)
+		time.Sleep(healthGrace + time.Second)
+		if err := c.health(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("health() = %v, want %v", err, ErrUnavailable)
+		}
+	})
+}
+
+func TestCloseGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{err: errors.New("redis is away"), takes: time.Millisecond}
+		c := w.committer(false)
+		first := set(c, 1, 1)
+		synctest.Wait()
+		second := set(c, 2, 1)
+		began := time.Now()
+		err := c.close()
+		if took := time.Since(began); took < closeWait || took > closeWait+time.Second {
+			t.Errorf("close took %s, want %s", took, closeWait)
+		}
+		if err == nil || c.lost != 2 {
+			t.Errorf("close() = %v with %d clients lost, want an error and 2", err, c.lost)
+		}
+		for _, commit := range []*Commit{first, second} {
+			if !isDone(commit) || !errors.Is(commit.Err(), ErrUnavailable) {
+				t.Errorf("a commit that was given up: done %v", isDone(commit))
+			}
+		}
+	})
+}
+
+func TestCloseWritesWhatIsOutstanding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{err: errors.New("redis is away")}
+		c := w.committer(false)
+		commit := set(c, 1, 1)
+		time.AfterFunc(closeWait/2, func() { w.err = nil })
+		if err := c.close(); err != nil || !isDone(commit) || commit.Err() != nil {
+			t.Errorf("close() = %v", err)
+		}
+	})
+}
+
+func TestRegisterDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if err := newCommit().wait(t.Context()); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("wait() = %v, want %v", err, ErrUnavailable)
+		}
+		if time.Since(began) != registerWait {
+			t.Errorf("waited for %s, want %s", time.Since(began), registerWait)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := newCommit().wait(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("wait() = %v, want %v", err, context.Canceled)
+		}
+	})
+}

@@ -1,0 +1,139 @@
+package register
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// redisServer is a redis-server that can be stopped and started again with its data.
+type redisServer struct {
+	addr string
+	dir  string
+	cmd  *exec.Cmd // nil while it is stopped, and where it is not ours
+}
+
+// newRedisServer starts a redis-server of the test's own.
+func newRedisServer(tb testing.TB) *redisServer {
+	tb.Helper()
+	s := startRedisServer(tb, tb.TempDir())
+	tb.Cleanup(s.stop)
+	return s
+}
+
+// sharedRedis is the server of all tests that leave it running.
+var sharedRedis *redisServer
+
+// newRedisURL returns where there is an empty Redis: the one that PARITY_TEST_REDIS
+// names (HOST:PORT; its database 15, which must be empty), or one that is started.
+func newRedisURL(tb testing.TB) string {
+	tb.Helper()
+	if sharedRedis == nil {
+		if addr := os.Getenv("PARITY_TEST_REDIS"); addr != "" {
+			sharedRedis = &redisServer{addr: addr}
+			if n, err := sharedRedis.client(tb).DBSize(tb.Context()).Result(); err != nil || n != 0 {
+				tb.Fatalf("PARITY_TEST_REDIS: DBSIZE = %d, %v, want 0", n, err)
+			}
+		} else {
+			dir, err := os.MkdirTemp("", "parity-redis-")
+			if err != nil {
+				tb.Fatal(err)
+			}
+			sharedRedis = startRedisServer(tb, dir)
+		}
+	}
+	tb.Cleanup(func() { // the test's context is done by then
+		if err := sharedRedis.client(tb).FlushDB(context.Background()).Err(); err != nil {
+			tb.Errorf("FLUSHDB: %v", err)
+		}
+	})
+	return sharedRedis.url()
+}
+
+func startRedisServer(tb testing.TB, dir string) *redisServer {
+	tb.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		tb.Skip("no redis-server on PATH, and PARITY_TEST_REDIS is not set")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &redisServer{addr: l.Addr().String(), dir: dir}
+	l.Close()
+	s.start(tb)
+	return s
+}
+
+func (s *redisServer) url() string { return fmt.Sprintf("redis://%s/15", s.addr) }
+
+// start starts the server and waits until it answers.
+func (s *redisServer) start(tb testing.TB) {
+	tb.Helper()
+	_, port, _ := net.SplitHostPort(s.addr)
+	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", s.dir,
+		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning")
+	if err := s.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	client := s.client(tb)
+	eventually(tb, "redis-server answers", func() bool { return client.Ping(context.Background()).Err() == nil })
+}
+
+func (s *redisServer) stop() {
+	if s.cmd != nil {
+		s.cmd.Process.Signal(syscall.SIGTERM)
+		s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+// client returns a client of the database that url names.
+func (s *redisServer) client(tb testing.TB) *redis.Client {
+	options, err := redisOptions(s.url())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	tb.Cleanup(func() { client.Close() })
+	return client
+}
+
+func openRedis(tb testing.TB, url string) *Redis {
+	tb.Helper()
+	r, err := OpenRedis(tb.Context(), url, slog.New(slog.DiscardHandler))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { r.Close() })
+	return r
+}
+
+// eventually waits until a condition holds that the test can only poll.
+func eventually(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("still not so after 10 s: %s", what)
+		}
+	}
+}
+
+// field reads a field of a client's hash.
+func (s *redisServer) field(tb testing.TB, id int32, field string) string {
+	tb.Helper()
+	v, err := s.client(tb).HGet(tb.Context(), clientPrefix+strconv.Itoa(int(id)), field).Result()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return v
+}

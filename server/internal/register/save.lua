@@ -1,0 +1,34 @@
+-- Changes clients' records.
+--
+-- KEYS: the index, then the hash of each client.
+-- ARGV: seven for each client: its ID; "1" to be told its record; when it was seen;
+-- number and stamp, value and stamp, where not set empty and 0.
+-- Returns for each client 0, or: 1 if it had a record before, else 0; when it was
+-- seen before; number, its stamp, value, its stamp.
+local replies = {}
+for i = 1, #KEYS - 1 do
+  local key, a = KEYS[i + 1], (i - 1) * 7
+  local id, tell, seen = ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local was = redis.call("HMGET", key, "number_at", "value_at", "seen")
+  if not was[1] then
+    redis.call("HSET", key, "number", 1, "number_at", 0, "value", 0, "value_at", 0, "seen", 0)
+    redis.call("ZADD", KEYS[1], id, id)
+  end
+  -- The newer write wins, whichever server it comes from and however late.
+  for f, field in ipairs({"number", "value"}) do
+    local value, at = ARGV[a + 2 + 2 * f], ARGV[a + 3 + 2 * f]
+    if value ~= "" and tonumber(at) > tonumber(was[f] or 0) then
+      redis.call("HSET", key, field, value, field .. "_at", at)
+    end
+  end
+  if tonumber(seen) > tonumber(was[3] or 0) then
+    redis.call("HSET", key, "seen", seen)
+  end
+  if tell == "1" then
+    local is = redis.call("HMGET", key, "number", "number_at", "value", "value_at")
+    replies[i] = {was[1] and 1 or 0, was[3] or "0", is[1], is[2], is[3], is[4]}
+  else
+    replies[i] = 0
+  end
+end
+return replies
