@@ -32,7 +32,7 @@ class Server:
     def __init__(self, directory, *flags):
         self.data = tempfile.mkdtemp()
         self.process = subprocess.Popen(
-            [server_binary, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0",
+            [server_binary, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0", "--admin=",
              "--data-dir=" + self.data, *flags, directory],
             stderr=subprocess.PIPE, text=True)
         self.address = {}

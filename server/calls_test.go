@@ -137,7 +137,7 @@ func TestColdFileAtOnce(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if n := r.cache.Reads(); n != 1 {
+	if n := r.cache.Stats().Fills; n != 1 {
 		t.Errorf("read from disk %d times, want once", n)
 	}
 }

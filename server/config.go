@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,35 +20,63 @@ import (
 
 // commandLine is what the program can be told to do.
 type commandLine struct {
-	Serve config `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
+	Serve   serveConfig   `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
+	Gateway gatewayConfig `cmd:"" help:"Serve the original TCP protocols alone, in front of gRPC servers elsewhere."`
 }
 
-// config is everything that can be set. Every flag can be set by an environment
-// variable as well: --cache-size by PARITY_CACHE_SIZE.
-type config struct {
+// command is one of them, with its flags.
+type command interface {
+	// validate checks what the parser cannot, and fills in what depends on other
+	// flags. Its errors name the flag.
+	validate() error
+	// run does it until ctx is done.
+	run(ctx context.Context, stderr io.Writer) error
+}
+
+// commonConfig is what both commands can be told. Every flag can be set by an
+// environment variable as well: --drain-timeout by PARITY_DRAIN_TIMEOUT.
+type commonConfig struct {
+	Admin        string        `default:"localhost:9090" placeholder:"ADDRESS" help:"Where to serve metrics, health and profiles over HTTP (${default}; empty: nowhere)."`
+	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long open calls may go on when the program is told to stop (${default})."`
+
+	Legacy            string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
+	LegacyFiles       string         `placeholder:"ADDRESS" help:"Where to serve the original file protocol alone (nowhere)."`
+	LegacyAllow       []netip.Prefix `placeholder:"CIDR" help:"Take the original protocols only from these addresses; may be repeated (all)."`
+	LegacyNotFound    string         `default:"File not found" placeholder:"TEXT" help:"What the original file protocol answers where there is no such file (${default})."`
+	LegacyBareReplies bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
+}
+
+// serveConfig is what the serve command can be told.
+type serveConfig struct {
 	Directory string `arg:"" help:"The directory whose files are served."`
 
-	GRPC        string `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Where to serve gRPC (${default})."`
-	Legacy      string `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
-	LegacyFiles string `placeholder:"ADDRESS" help:"Where to serve the original file protocol alone (nowhere)."`
+	GRPC            string         `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Where to serve gRPC (${default})."`
+	TLSCert         string         `name:"tls-cert" placeholder:"FILE" help:"The gRPC server's certificate chain, PEM."`
+	TLSKey          string         `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
+	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Take gRPC only from clients with a certificate of these authorities, PEM."`
+	Insecure        bool           `help:"Serve gRPC without TLS on addresses other than loopback."`
+	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Believe gateways at these addresses for whom they call; may be repeated (none)."`
+
+	commonConfig
 
 	DataDir   string            `default:"." placeholder:"DIR" help:"The directory of the server's own files (${default})."`
 	LogFile   string            `placeholder:"FILE" help:"The log of messages (DATA-DIR/server.log)."`
 	LogFormat messagelog.Format `default:"text" enum:"text,json" placeholder:"text|json" help:"The format of its lines (${default})."`
 
-	State        string           `default:"memory:" placeholder:"STORE" help:"Where the register of clients is kept (${default})."`
-	CacheSize    units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
-	MaxClientID  int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
-	DrainTimeout time.Duration    `default:"10s" placeholder:"DURATION" help:"How long open calls may go on when the server is told to stop (${default})."`
+	State       string           `default:"memory:" placeholder:"STORE" help:"Where the register of clients is kept (${default})."`
+	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
+	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
+}
 
-	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"The gRPC server's certificate chain, PEM."`
-	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
-	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Take gRPC only from clients with a certificate of these authorities, PEM."`
-	Insecure    bool   `help:"Serve gRPC without TLS on addresses other than loopback."`
+// gatewayConfig is what the gateway command can be told.
+type gatewayConfig struct {
+	Upstream     string `required:"" placeholder:"TARGET" help:"The gRPC servers, as a gRPC target: HOST:PORT or dns:///HOST:PORT; calls go to all addresses in turn."`
+	UpstreamTLS  bool   `name:"upstream-tls" help:"Call them over TLS, verified by the system's authorities."`
+	UpstreamCA   string `name:"upstream-ca" placeholder:"FILE" help:"Call them over TLS, verified by these authorities, PEM."`
+	UpstreamCert string `name:"upstream-cert" placeholder:"FILE" help:"The certificate to show them, PEM."`
+	UpstreamKey  string `name:"upstream-key" placeholder:"FILE" help:"Its private key, PEM."`
 
-	LegacyAllow       []netip.Prefix `placeholder:"CIDR" help:"Take the original protocols only from these addresses; may be repeated (all)."`
-	LegacyNotFound    string         `default:"File not found" placeholder:"TEXT" help:"What the original file protocol answers where there is no such file (${default})."`
-	LegacyBareReplies bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
+	commonConfig
 }
 
 // usageError is a mistake in how the program was called.
@@ -58,7 +87,7 @@ func (e *usageError) Unwrap() error { return e.err }
 
 // parse reads the command line and the environment. It returns nil where the user
 // asked for help only, and got it.
-func parse(args []string, stdout, stderr io.Writer) (*config, error) {
+func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	var (
 		line   commandLine
 		helped bool
@@ -67,29 +96,41 @@ func parse(args []string, stdout, stderr io.Writer) (*config, error) {
 		kong.Name("server"),
 		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
 		kong.DefaultEnvars("PARITY"),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: false}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 	)
 	if err != nil {
 		return nil, err
 	}
-	_, err = parser.Parse(args)
+	parsed, err := parser.Parse(args)
 	switch {
 	case helped:
 		return nil, nil
 	case err != nil:
 		return nil, &usageError{err}
 	}
-	if err := line.Serve.validate(); err != nil {
+	var cmd command = &line.Serve
+	if parsed.Command() == "gateway" {
+		cmd = &line.Gateway
+	}
+	if err := cmd.validate(); err != nil {
 		return nil, &usageError{err}
 	}
-	return &line.Serve, nil
+	return cmd, nil
 }
 
-// validate checks what the parser cannot, and fills in what depends on other
-// flags. Its errors name the flag.
-func (c *config) validate() error {
+func (c *commonConfig) validate() error {
+	switch {
+	case c.DrainTimeout < 0:
+		return fmt.Errorf("--drain-timeout: must not be negative, is %s", c.DrainTimeout)
+	case c.LegacyNotFound == "":
+		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
+	}
+	return nil
+}
+
+func (c *serveConfig) validate() error {
 	if c.LogFile == "" {
 		c.LogFile = filepath.Join(c.DataDir, "server.log")
 	}
@@ -109,15 +150,25 @@ func (c *config) validate() error {
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:
 		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
-	case c.DrainTimeout < 0:
-		return fmt.Errorf("--drain-timeout: must not be negative, is %s", c.DrainTimeout)
-	case c.LegacyNotFound == "":
-		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
 	}
-	return nil
+	return c.commonConfig.validate()
 }
 
-func (c *config) hasTLS() bool { return c.TLSCert != "" && c.TLSKey != "" }
+func (c *gatewayConfig) validate() error {
+	switch {
+	case (c.UpstreamCert == "") != (c.UpstreamKey == ""):
+		return errors.New("--upstream-cert and --upstream-key: set both or none")
+	case c.UpstreamCert != "" && !c.hasTLS():
+		return errors.New("--upstream-cert: needs --upstream-tls or --upstream-ca")
+	case c.Legacy == "" && c.LegacyFiles == "":
+		return errors.New("--legacy: must not be empty where --legacy-files is: there is nothing to serve")
+	}
+	return c.commonConfig.validate()
+}
+
+func (c *serveConfig) hasTLS() bool { return c.TLSCert != "" }
+
+func (c *gatewayConfig) hasTLS() bool { return c.UpstreamTLS || c.UpstreamCA != "" }
 
 // isLoopback reports whether an address to listen on can be reached from this
 // machine only.

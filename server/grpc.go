@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -30,8 +28,9 @@ const (
 	// maxHeader is the most bytes of a call's headers: room for a token and traces.
 	maxHeader = 16 << 10
 	// maxStreams is the most calls that one connection may have open at once; more
-	// wait in the client. grpc-go's own default is no limit.
-	maxStreams = 1024
+	// wait in the client. It must exceed the 16,384 connections of a gateway that
+	// stands alone, each of which is a call. grpc-go's own default is no limit.
+	maxStreams = 20_000
 	// handshakeTimeout is how long a new connection may take to become one.
 	handshakeTimeout = 10 * time.Second
 	// pingEvery is how long a connection may be silent before it is checked to be
@@ -55,25 +54,30 @@ type interceptors struct {
 }
 
 // newInterceptors builds the chain, once for all doors.
-func newInterceptors(log *messagelog.Log) interceptors {
-	from := origin.Resolver{DoorKey: legacytcp.MetadataDoor, PeerKey: legacytcp.MetadataPeer}
+func newInterceptors(cfg *serveConfig, log *messagelog.Log, registry *prometheus.Registry) interceptors {
+	from := origin.Resolver{
+		DoorKey: legacytcp.MetadataDoor,
+		PeerKey: legacytcp.MetadataPeer,
+		Trusted: cfg.TrustedGateways,
+	}
+	calls, labels := newCallMetrics(registry)
 	// Innermost, so that the log sees a panic as the error that it becomes.
 	recovered := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
 		return apierror.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	})
 	return interceptors{
 		unary: []grpc.UnaryServerInterceptor{
-			from.Unary, log.Unary, recovery.UnaryServerInterceptor(recovered),
+			from.Unary, calls.UnaryServerInterceptor(labels), log.Unary, recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
-			from.Stream, log.Stream, recovery.StreamServerInterceptor(recovered),
+			from.Stream, calls.StreamServerInterceptor(labels), log.Stream, recovery.StreamServerInterceptor(recovered),
 		},
 	}
 }
 
 // newGRPCServer returns a server without services. Health watches end when drain
 // is closed: they would hold up the end of the program for nothing.
-func newGRPCServer(cfg *config, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
+func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec.New()),
 		grpc.WriteBufferSize(writeBuffer),
@@ -97,7 +101,7 @@ func newGRPCServer(cfg *config, chain interceptors, drain <-chan struct{}) (*grp
 	return grpc.NewServer(options...), nil
 }
 
-func loadTLS(cfg *config) (*tls.Config, error) {
+func loadTLS(cfg *serveConfig) (*tls.Config, error) {
 	certificate, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
 	if err != nil {
 		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
@@ -106,13 +110,8 @@ func loadTLS(cfg *config) (*tls.Config, error) {
 	if cfg.TLSClientCA == "" {
 		return config, nil
 	}
-	authorities, err := os.ReadFile(cfg.TLSClientCA)
-	if err != nil {
+	if config.ClientCAs, err = loadAuthorities(cfg.TLSClientCA); err != nil {
 		return nil, fmt.Errorf("--tls-client-ca: %w", err)
-	}
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(authorities) {
-		return nil, errors.New("--tls-client-ca: no certificate in it")
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil

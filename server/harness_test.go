@@ -47,13 +47,13 @@ func startIn(tb testing.TB, dir string, flags ...string) *running {
 	dataDir := tb.TempDir()
 	r.logFile = filepath.Join(dataDir, "server.log")
 	args := append([]string{
-		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0", "--data-dir=" + dataDir, "--drain-timeout=5s",
+		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0", "--admin=127.0.0.1:0", "--data-dir=" + dataDir, "--drain-timeout=5s",
 	}, flags...)
-	cfg, err := parse(append(args, r.dir), r.stderr, r.stderr)
+	cmd, err := parse(append(args, r.dir), r.stderr, r.stderr)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if r.server, err = open(cfg, r.stderr); err != nil {
+	if r.server, err = open(cmd.(*serveConfig), r.stderr); err != nil {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

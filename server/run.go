@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
-	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/files"
 	"example.com/parity/server/internal/inproc"
@@ -30,21 +28,26 @@ import (
 
 // run does what the command line says until it is done or ctx is.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	cfg, err := parse(args, stdout, stderr)
-	if cfg == nil || err != nil {
+	cmd, err := parse(args, stdout, stderr)
+	if cmd == nil || err != nil {
 		return err
 	}
-	s, err := open(cfg, stderr)
+	return cmd.run(ctx, stderr)
+}
+
+func (c *serveConfig) run(ctx context.Context, stderr io.Writer) error {
+	s, err := open(c, stderr)
 	if err != nil {
 		return err
 	}
 	return s.serve(ctx)
 }
 
-// server is the program with everything open: its files, its services, its doors.
+// server is the serve command with everything open: its files, its services, its
+// doors.
 type server struct {
-	cfg    *config
-	stderr *slog.Logger // what concerns who runs the program
+	cfg *serveConfig
+	*front
 
 	root    *os.Root
 	log     *messagelog.Log
@@ -54,16 +57,15 @@ type server struct {
 	health  *health.Server
 	grpc    *grpc.Server
 	channel *inprocgrpc.Channel // to the same services, for the gateway
-	gateway *legacytcp.Gateway
-	drain   chan struct{} // closed when the program is told to stop
+	drain   chan struct{}       // closed when the program is told to stop
 
-	grpcListener, legacyListener, legacyFilesListener net.Listener // nil: off
+	grpcListener net.Listener
 }
 
 // open opens the program in the order in which its parts need each other. All
 // ports are taken before anything is served. On failure nothing stays open.
-func open(cfg *config, stderr io.Writer) (_ *server, err error) {
-	s := &server{cfg: cfg, stderr: slog.New(slog.NewTextHandler(stderr, nil)), drain: make(chan struct{})}
+func open(cfg *serveConfig, stderr io.Writer) (_ *server, err error) {
+	s := &server{cfg: cfg, front: newFront(&cfg.commonConfig, stderr), drain: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -79,24 +81,10 @@ func open(cfg *config, stderr io.Writer) (_ *server, err error) {
 	if s.grpcListener, err = listen("--grpc", cfg.GRPC); err != nil {
 		return nil, err
 	}
-	if s.legacyListener, err = listen("--legacy", cfg.Legacy); err != nil {
-		return nil, err
-	}
-	if s.legacyFilesListener, err = listen("--legacy-files", cfg.LegacyFiles); err != nil {
+	if err := s.front.listen(); err != nil {
 		return nil, err
 	}
 	return s, s.openServices()
-}
-
-func listen(flag, address string) (net.Listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
-	return l, nil
 }
 
 // openServices makes the services, once, and both doors to them.
@@ -109,7 +97,8 @@ func (s *server) openServices() error {
 	s.numbers = numbers.New(s.store, s.cfg.MaxClientID, s.log.Logger)
 	files := files.New(s.root, s.cache, hidden)
 
-	chain := newInterceptors(s.log)
+	s.registry.MustRegister(cacheCollector{s.cache})
+	chain := newInterceptors(s.cfg, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
 		return err
@@ -124,15 +113,14 @@ func (s *server) openServices() error {
 	for _, service := range []string{"", numbersv1.NumberService_ServiceDesc.ServiceName, filesv1.FileService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
-	s.gateway = legacytcp.New(legacytcp.Config{
-		Numbers:     numbersv1.NewNumberServiceClient(s.channel),
-		Files:       filesv1.NewFileServiceClient(s.channel),
-		Logger:      s.log.Logger,
-		Allow:       s.cfg.LegacyAllow,
-		NotFound:    s.cfg.LegacyNotFound,
-		BareReplies: s.cfg.LegacyBareReplies,
-	})
+	s.front.open(s.channel, s.log.Logger, s.isHealthy)
 	return nil
+}
+
+// isHealthy reports whether the server as a whole is SERVING.
+func (s *server) isHealthy() bool {
+	resp, err := s.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
+	return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
 }
 
 // ownFiles returns what tells the program's own files, which are never served even
@@ -160,22 +148,10 @@ func (s *server) serve(ctx context.Context) error {
 		return err
 	})
 	s.announce("gRPC", s.grpcListener)
-	if s.legacyListener != nil {
-		doors.Go(func() error { return s.gateway.Serve(s.legacyListener, legacytcp.Both) })
-		s.announce("original protocols", s.legacyListener)
-	}
-	if s.legacyFilesListener != nil {
-		doors.Go(func() error { return s.gateway.Serve(s.legacyFilesListener, legacytcp.FilesOnly) })
-		s.announce("original file protocol", s.legacyFilesListener)
-	}
+	s.front.serve(doors)
 	<-ctx.Done()
-	s.stderr.Info("shutting down", "timeout", s.cfg.DrainTimeout)
 	s.stop()
 	return errors.Join(doors.Wait(), s.close())
-}
-
-func (s *server) announce(what string, l net.Listener) {
-	s.stderr.Info("serving "+what, "address", l.Addr().String(), "directory", s.root.Name())
 }
 
 // stop ends what is being served, within the drain timeout:
@@ -188,13 +164,14 @@ func (s *server) announce(what string, l net.Listener) {
 //
 // What remains, writing out the register and the log, is close's.
 func (s *server) stop() {
+	s.stderr.Info("shutting down", "timeout", s.cfg.DrainTimeout)
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
 	defer cancel()
 	s.health.Shutdown()
 	close(s.drain)
 
 	var doors errgroup.Group
-	doors.Go(func() error { return s.gateway.Shutdown(ctx) })
+	doors.Go(func() error { return s.front.shutdown(ctx) })
 	doors.Go(func() error {
 		ended := make(chan struct{})
 		go func() {
@@ -219,15 +196,14 @@ func (s *server) stop() {
 // close gives up whatever is open: the ports, then the register and the log, which
 // take what the last calls left behind.
 func (s *server) close() error {
-	var errs []error
-	for _, l := range []net.Listener{s.grpcListener, s.legacyListener, s.legacyFilesListener} {
-		if l != nil {
-			l.Close() // closed already where it was served
-		}
+	s.front.close()
+	if s.grpcListener != nil {
+		s.grpcListener.Close() // closed already where it was served
 	}
 	if s.numbers != nil {
 		s.numbers.Wait()
 	}
+	var errs []error
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}

@@ -42,7 +42,7 @@ func TestMistakes(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	free := []string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--data-dir=" + dir}
+	free := []string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0", "--data-dir=" + dir}
 	tests := []struct {
 		args   string
 		status int
@@ -55,7 +55,9 @@ func TestMistakes(t *testing.T) {
 		{file, exitFailed, "DIRECTORY"},
 		{"--grpc=" + taken.Addr().String() + " " + dir, exitFailed, "--grpc"},
 		{"--legacy=" + taken.Addr().String() + " " + dir, exitFailed, "--legacy"},
+		{"--admin=" + taken.Addr().String() + " " + dir, exitFailed, "--admin"},
 		{"--legacy-files=" + taken.Addr().String() + " " + dir, exitFailed, "--legacy-files"},
+		{"--trusted-gateways=10.0.0.0 " + dir, exitUsage, "--trusted-gateways"},
 		{"--grpc=nonsense " + dir, exitUsage, "--grpc"},
 		{"--grpc=0.0.0.0:0 " + dir, exitUsage, "--insecure"},
 		{"--grpc=:0 " + dir, exitUsage, "--insecure"},
@@ -104,10 +106,11 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("PARITY_CACHE_SIZE", "1MiB")
 	t.Setenv("PARITY_MAX_CLIENT_ID", "12")
 	t.Setenv("PARITY_LEGACY_ALLOW", "10.0.0.0/8,::1/128")
-	cfg, err := parse([]string{"--max-client-id=13", "dir"}, io.Discard, io.Discard)
+	cmd, err := parse([]string{"--max-client-id=13", "dir"}, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg := cmd.(*serveConfig)
 	if cfg.CacheSize != 1<<20 || cfg.MaxClientID != 13 || len(cfg.LegacyAllow) != 2 {
 		t.Errorf("cache size %d, maximal ID %d, allowed %v; want 1 MiB, 13 (the flag wins), two networks",
 			cfg.CacheSize, cfg.MaxClientID, cfg.LegacyAllow)

@@ -54,7 +54,19 @@ type Cache struct {
 	mu    sync.Mutex
 	lru   *lru
 	fills map[string]*content // being read, by name
-	reads int64               // how many times a file has been read to be cached
+	stats Stats               // the counters in it
+}
+
+// Stats are the cache's state and, since its beginning, its work.
+type Stats struct {
+	Used, Capacity int64 // bytes charged, and the bound on them
+	Files          int   // in the cache
+
+	Hits      int64 // files opened that were in the cache
+	Fills     int64 // files opened to be read into the cache
+	Joins     int64 // files opened while they were being read into the cache
+	Uncached  int64 // files opened that did not fit
+	Evictions int64 // files that left the cache
 }
 
 // New returns a cache of the files below root, which it does not close.
@@ -97,6 +109,7 @@ func (c *Cache) lookup(info Info) *content {
 		return nil
 	}
 	c.lru.use(info.Name)
+	c.stats.Hits++
 	return found
 }
 
@@ -122,16 +135,19 @@ func (c *Cache) openFile(ctx context.Context, name string) (*File, error) {
 	defer c.mu.Unlock()
 	if found := c.lru.get(name); found != nil && found.info.Version == info.Version {
 		c.lru.use(name)
+		c.stats.Hits++
 		f.content, f.Cached = found, true
 	} else if filling := c.fills[name]; filling != nil && filling.info.Version == info.Version {
+		c.stats.Joins++
 		f.content = filling
 	} else if c.lru.reserve(info.Size) {
 		f.content = newContent(info)
 		c.fills[name] = f.content
-		c.reads++
+		c.stats.Fills++
 		go c.fill(f.content, disk)
 		return f, nil
 	} else {
+		c.stats.Uncached++
 		f.disk = disk
 		return f, nil
 	}
@@ -236,18 +252,14 @@ func (c *Cache) Contains(info Info) bool {
 	return found != nil && found.info.Version == info.Version
 }
 
-// Usage returns how many bytes are charged and how many may be.
-func (c *Cache) Usage() (used, capacity int64) {
+// Stats returns the cache's statistics.
+func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.lru.used + c.lru.reserved, c.lru.limit
-}
-
-// Reads returns how many times a file has been read from disk to be cached.
-func (c *Cache) Reads() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.reads
+	s := c.stats
+	s.Used, s.Capacity = c.lru.used+c.lru.reserved, c.lru.limit
+	s.Files, s.Evictions = len(c.lru.order), c.lru.evictions
+	return s
 }
 
 // mapNotFound turns every way in which a name leads to no file of this directory

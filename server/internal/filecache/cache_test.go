@@ -106,8 +106,8 @@ func TestRead(t *testing.T) {
 						t.Errorf("read %d: cached %v, want %v", i, f.Cached, want)
 					}
 				}
-				if used, capacity := c.Usage(); used > capacity {
-					t.Errorf("%d bytes used of %d", used, capacity)
+				if s := c.Stats(); s.Used > s.Capacity {
+					t.Errorf("%d bytes used of %d", s.Used, s.Capacity)
 				}
 			})
 		}
@@ -152,7 +152,7 @@ func TestFilledOnce(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if n := c.Reads(); n != 1 {
+	if n := c.Stats().Fills; n != 1 {
 		t.Errorf("read from disk %d times, want once", n)
 	}
 }
@@ -448,8 +448,8 @@ func TestChurn(t *testing.T) {
 				if err != nil || !bytes.Equal(got, files[name]) {
 					t.Errorf("read(%q): %d bytes, %v", name, len(got), err)
 				}
-				if used, capacity := c.Usage(); used > capacity {
-					t.Errorf("%d bytes used of %d", used, capacity)
+				if s := c.Stats(); s.Used > s.Capacity {
+					t.Errorf("%d bytes used of %d", s.Used, s.Capacity)
 				}
 			}
 		})

@@ -21,6 +21,8 @@ type lru struct {
 	recent   *list.List // of *content, most recently used first
 	order    []*content // by content.seq, which is the order of insertion
 	lastSeq  uint64
+
+	evictions int64 // since the beginning
 }
 
 func newLRU(limit int64) *lru {
@@ -82,6 +84,7 @@ func (l *lru) insert(c *content) {
 
 // evict takes c out and lets go of its bytes.
 func (l *lru) evict(c *content) {
+	l.evictions++
 	l.used -= charge(c.info.Size)
 	l.recent.Remove(l.entries[c.info.Name])
 	delete(l.entries, c.info.Name)

@@ -34,8 +34,8 @@ func (s *Service) list(ctx context.Context, req *filesv1.ListRequest) (*filesv1.
 	if size == 0 || size > maxPage {
 		size = maxPage
 	}
-	resp := &filesv1.ListResponse{}
-	resp.CacheUsedBytes, resp.CacheCapacityBytes = s.cache.Usage()
+	stats := s.cache.Stats()
+	resp := &filesv1.ListResponse{CacheUsedBytes: stats.Used, CacheCapacityBytes: stats.Capacity}
 	switch req.GetSource() {
 	case filesv1.Source_SOURCE_UNSPECIFIED, filesv1.Source_SOURCE_CACHE:
 		return resp, s.listCache(resp, req.GetPageToken(), size)

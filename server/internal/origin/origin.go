@@ -4,6 +4,9 @@ package origin
 
 import (
 	"context"
+	"net"
+	"net/netip"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -33,28 +36,38 @@ func FromContext(ctx context.Context) Origin {
 // Resolver finds out where calls come from.
 type Resolver struct {
 	// DoorKey and PeerKey are the metadata keys under which a gateway tells for
-	// whom it calls. They are believed from callers in this process only: anyone
-	// else can write what they like into them.
+	// whom it calls. They are believed from callers in this process and from
+	// Trusted addresses: anyone else can write what they like into them.
 	DoorKey, PeerKey string
+	Trusted          []netip.Prefix
 }
 
 func (r Resolver) resolve(ctx context.Context) context.Context {
 	o := Origin{Door: GRPC, Peer: "unknown"}
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
-		if p.Addr.Network() == "inproc" {
-			md, _ := metadata.FromIncomingContext(ctx)
-			o.Door, o.Peer = first(md, r.DoorKey), first(md, r.PeerKey)
+		md, _ := metadata.FromIncomingContext(ctx)
+		if client := md.Get(r.PeerKey); len(client) > 0 && r.trusts(p.Addr) {
+			o.Peer = client[0]
+			if door := md.Get(r.DoorKey); len(door) > 0 && door[0] == Legacy {
+				o.Door = Legacy
+			}
 		}
 	}
 	return context.WithValue(ctx, contextKey{}, o)
 }
 
-func first(md metadata.MD, key string) string {
-	if values := md.Get(key); len(values) > 0 {
-		return values[0]
+// trusts reports whether the caller at addr is a gateway.
+func (r Resolver) trusts(addr net.Addr) bool {
+	if addr.Network() == "inproc" {
+		return true
 	}
-	return "unknown"
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	ip := tcp.AddrPort().Addr().Unmap()
+	return slices.ContainsFunc(r.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // Unary is an interceptor that puts the origin into the context.

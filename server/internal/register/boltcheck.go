@@ -68,6 +68,7 @@ const (
 
 	branchPage   = 0x01
 	leafPage     = 0x02
+	metaPage     = 0x04
 	freelistPage = 0x10
 
 	bucketElement = 0x01
@@ -122,13 +123,15 @@ func checkPages(file io.ReaderAt, size int64) error {
 func readMeta(file io.ReaderAt) (newer meta, err error) {
 	var at int64
 	for page := range 2 {
-		b := make([]byte, metaSize)
-		if _, err := file.ReadAt(b, at+pageHeader); err != nil {
+		b := make([]byte, pageHeader+metaSize)
+		if _, err := file.ReadAt(b, at); err != nil {
 			return meta{}, fmt.Errorf("meta page %d: %w", page, err)
 		}
+		header, b := b[:pageHeader], b[pageHeader:]
 		sum := fnv.New64a()
 		sum.Write(b[:56])
-		if order.Uint32(b) != metaMagic || order.Uint32(b[4:]) != metaVersion || order.Uint64(b[56:]) != sum.Sum64() {
+		if order.Uint64(header) != uint64(page) || order.Uint16(header[8:]) != metaPage ||
+			order.Uint32(b) != metaMagic || order.Uint32(b[4:]) != metaVersion || order.Uint64(b[56:]) != sum.Sum64() {
 			return meta{}, fmt.Errorf("meta page %d is not valid", page)
 		}
 		m := meta{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,10 +13,18 @@ import (
 
 // written records what a committer writes, and when.
 type written struct {
-	begun  time.Time
-	err    error         // what writing ends in
-	takes  time.Duration // how long it takes
+	begun time.Time
+	takes time.Duration // how long writing takes
+
+	mu     sync.Mutex
+	err    error // what it ends in
 	groups []string
+}
+
+func (w *written) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
 }
 
 func (w *written) write(ctx context.Context, changes map[int32]*int64) error {
@@ -27,11 +36,19 @@ func (w *written) write(ctx context.Context, changes map[int32]*int64) error {
 			return ctx.Err()
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
 	}
 	w.groups = append(w.groups, fmt.Sprintf("%s: %d", at, len(changes)))
 	return nil
+}
+
+func (w *written) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.groups)
 }
 
 func (w *written) committer(failFast bool) *committer[int64] {
@@ -54,6 +71,8 @@ func isDone(c *Commit) bool {
 
 func wantGroups(t *testing.T, w *written, want ...string) {
 	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if fmt.Sprint(w.groups) != fmt.Sprint(want) {
 		t.Errorf("wrote %q, want %q", w.groups, want)
 	}
@@ -137,7 +156,7 @@ func TestFailedGroupIsWrittenLater(t *testing.T) {
 				if err := c.health(); !errors.Is(err, ErrUnavailable) {
 					t.Errorf("health() = %v, want %v", err, ErrUnavailable)
 				}
-				w.err = nil
+				w.fail(nil)
 				time.Sleep(retryDelay + groupAge)
 				synctest.Wait()
 				fourth := set(c, 3, 1)
@@ -145,8 +164,8 @@ func TestFailedGroupIsWrittenLater(t *testing.T) {
 				if !isDone(third) || !isDone(fourth) || fourth.Err() != nil {
 					t.Error("not written when writing works again")
 				}
-				if len(w.groups) != 3 {
-					t.Errorf("wrote %q, want both groups that failed and a new one", w.groups)
+				if w.count() != 3 {
+					t.Errorf("wrote %d groups, want both that failed and a new one", w.count())
 				}
 				if c.health() != nil {
 					t.Errorf("health() = %v when writing works again", c.health())
@@ -197,7 +216,7 @@ func TestCloseWritesWhatIsOutstanding(t *testing.T) {
 		w := &written{err: errors.New("redis is away")}
 		c := w.committer(false)
 		commit := set(c, 1, 1)
-		time.AfterFunc(closeWait/2, func() { w.err = nil })
+		time.AfterFunc(closeWait/2, func() { w.fail(nil) })
 		if err := c.close(); err != nil || !isDone(commit) || commit.Err() != nil {
 			t.Errorf("close() = %v", err)
 		}

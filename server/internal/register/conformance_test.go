@@ -96,12 +96,12 @@ func number(n int32, second int) Change { return Change{Number: n, SetNumber: tr
 func TestRegister(t *testing.T) {
 	eachKind(t, func(t *testing.T, s Store) {
 		r, returning := register(t, s, 7, at(1))
-		equal(t, "a new client", r, NewClient)
+		equal(t, "a new client", r, Record{Number: 1, Seen: at(1)})
 		if returning {
 			t.Error("a new client is returning")
 		}
 		r, returning = register(t, s, 7, at(2))
-		equal(t, "the client again", r, Record{Number: 1, Seen: at(1)})
+		equal(t, "the client again", r, Record{Number: 1, Seen: at(2)})
 		if !returning {
 			t.Error("the client is not returning")
 		}

@@ -140,9 +140,9 @@ func (r *Redis) tell(c *redisChange, reply []any) error {
 		}
 	}
 	c.returning = n[0] == 1
-	c.told = Record{Number: int32(n[2]), Value: n[4], Seen: fromMicro(n[1])}
-	r.clock.met(n[3])
-	r.clock.met(n[5])
+	c.told = Record{Number: int32(n[1]), Value: n[3], Seen: fromMicro(n[5])}
+	r.clock.met(n[2])
+	r.clock.met(n[4])
 	return nil
 }
 

@@ -3,11 +3,12 @@ package register
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -86,7 +87,14 @@ func (s *redisServer) start(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	client := s.client(tb)
-	eventually(tb, "redis-server answers", func() bool { return client.Ping(context.Background()).Err() == nil })
+	eventually(tb, "redis-server answers", func() bool {
+		conn, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return client.Ping(context.Background()).Err() == nil
+	})
 }
 
 func (s *redisServer) stop() {
@@ -128,12 +136,71 @@ func eventually(tb testing.TB, what string, holds func() bool) {
 	}
 }
 
-// field reads a field of a client's hash.
-func (s *redisServer) field(tb testing.TB, id int32, field string) string {
-	tb.Helper()
-	v, err := s.client(tb).HGet(tb.Context(), clientPrefix+strconv.Itoa(int(id)), field).Result()
+// link is a TCP connection to Redis that can be cut.
+type link struct {
+	target   string
+	listener net.Listener
+
+	mu    sync.Mutex
+	isCut bool
+	conns []net.Conn
+}
+
+func newLink(t *testing.T, target string) *link {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		tb.Fatal(err)
+		t.Fatal(err)
 	}
-	return v
+	k := &link{target: target, listener: l}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { k.forward(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		k.cut()
+		wg.Wait()
+	})
+	return k
+}
+
+func (k *link) addr() string { return k.listener.Addr().String() }
+
+func (k *link) forward(conn net.Conn) {
+	defer conn.Close()
+	upstream, err := net.Dial("tcp", k.target)
+	if err != nil {
+		return
+	}
+	defer upstream.Close()
+	k.mu.Lock()
+	if k.isCut {
+		k.mu.Unlock()
+		return
+	}
+	k.conns = append(k.conns, conn, upstream)
+	k.mu.Unlock()
+	go io.Copy(upstream, conn)
+	io.Copy(conn, upstream)
+}
+
+func (k *link) cut() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.isCut = true
+	for _, conn := range k.conns {
+		conn.Close()
+	}
+}
+
+func (k *link) mend() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.isCut = false
 }

@@ -63,8 +63,8 @@ func (c Change) apply(r Record) Record {
 // Store keeps the register. It is safe for concurrent use. Its memory is bounded
 // by the number of client IDs, however many changes are waiting to be committed.
 type Store interface {
-	// Register returns the record of a client as it was before the call, and makes
-	// one where there is none; returning tells which. It is durable when Register
+	// Register notes that a client was seen and returns its record. It makes one
+	// where there is none; returning tells which. The record is durable when Register
 	// returns. Where that takes longer than a few seconds, the error is
 	// ErrUnavailable; the record may be made later all the same.
 	Register(ctx context.Context, id int32, now time.Time) (r Record, returning bool, err error)

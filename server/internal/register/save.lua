@@ -3,8 +3,8 @@
 -- KEYS: the index, then the hash of each client.
 -- ARGV: seven for each client: its ID; "1" to be told its record; when it was seen;
 -- number and stamp, value and stamp, where not set empty and 0.
--- Returns for each client 0, or: 1 if it had a record before, else 0; when it was
--- seen before; number, its stamp, value, its stamp.
+-- Returns for each client 0, or: 1 if it had a record before, else 0; number, its
+-- stamp, value, its stamp; when it was seen.
 local replies = {}
 for i = 1, #KEYS - 1 do
   local key, a = KEYS[i + 1], (i - 1) * 7
@@ -25,8 +25,8 @@ for i = 1, #KEYS - 1 do
     redis.call("HSET", key, "seen", seen)
   end
   if tell == "1" then
-    local is = redis.call("HMGET", key, "number", "number_at", "value", "value_at")
-    replies[i] = {was[1] and 1 or 0, was[3] or "0", is[1], is[2], is[3], is[4]}
+    local is = redis.call("HMGET", key, "number", "number_at", "value", "value_at", "seen")
+    replies[i] = {was[1] and 1 or 0, is[1], is[2], is[3], is[4], is[5]}
   else
     replies[i] = 0
   end

@@ -15,7 +15,8 @@ func (t table) register(id int32, now time.Time) (r Record, returning bool) {
 	if !returning {
 		r = NewClient
 	}
-	t[id] = Change{Seen: now}.apply(r)
+	r = Change{Seen: now}.apply(r)
+	t[id] = r
 	return r, returning
 }
 

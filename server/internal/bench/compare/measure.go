@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,12 +18,19 @@ type results struct {
 	grids   []grid
 }
 
-// measure measures what o asks for.
-func measure(ctx context.Context, p *programs, o options) (*results, error) {
+var errNothing = errors.New("-only: matches nothing")
+
+// plan returns what o asks for, yet to be measured.
+func plan(o options) (*results, error) {
 	r := &results{options: o, rates: make(map[work][]*bench.Report)}
 	for _, row := range rows {
 		if o.only.MatchString(row.name) {
 			r.rows = append(r.rows, row)
+		}
+	}
+	for _, row := range memoryRows {
+		if o.only.MatchString(row.name) {
+			r.memory = append(r.memory, peak{row: row})
 		}
 	}
 	for _, grid := range grids {
@@ -30,18 +38,18 @@ func measure(ctx context.Context, p *programs, o options) (*results, error) {
 			r.grids = append(r.grids, grid)
 		}
 	}
-	if err := r.measureRates(ctx, p); err != nil {
-		return nil, err
-	}
-	for _, row := range memoryRows {
-		if !o.only.MatchString(row.name) {
-			continue
-		}
-		if err := r.measureMemory(ctx, p, row); err != nil {
-			return nil, fmt.Errorf("%s: %w", row.name, err)
-		}
+	if len(r.rows)+len(r.memory)+len(r.grids) == 0 {
+		return nil, errNothing
 	}
 	return r, nil
+}
+
+// measure measures what was planned.
+func (r *results) measure(ctx context.Context, p *programs) error {
+	if err := r.measureRates(ctx, p); err != nil {
+		return err
+	}
+	return r.measureMemory(ctx, p)
 }
 
 // works returns what is to be measured, each once, and what is compared side by

@@ -34,23 +34,36 @@ type peak struct {
 	bytes uint64
 }
 
-// measureMemory puts the row's load on a server of its own, whose cache is full.
-func (r *results) measureMemory(ctx context.Context, p *programs, row memoryRow) error {
-	directory := p.path("memory")
+// measureMemory measures all memory rows.
+func (r *results) measureMemory(ctx context.Context, p *programs) error {
 	if len(r.memory) == 0 {
-		if err := writeFiles(directory, large, filler, huge); err != nil {
-			return err
-		}
+		return nil
 	}
+	directory := p.path("memory")
+	if err := writeFiles(directory, large, filler, huge); err != nil {
+		return err
+	}
+	for i := range r.memory {
+		m := &r.memory[i]
+		if err := m.measure(ctx, p, directory, max(memoryTime, r.options.length)); err != nil {
+			return fmt.Errorf("%s: %w", m.row.name, err)
+		}
+		fmt.Fprintf(p.stderr, "%s: %d MiB\n", m.row.name, m.bytes>>20)
+	}
+	return nil
+}
+
+// measure puts the row's load on a server of its own, whose cache is full.
+func (m *peak) measure(ctx context.Context, p *programs, directory string, length time.Duration) error {
 	s, err := p.startParity(ctx, directory)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if _, err := p.put(ctx, s, "get --file "+large+" --file "+filler, r.options.length); err != nil {
+	if _, err := p.put(ctx, s, "get --file "+large+" --file "+filler, time.Second); err != nil {
 		return err
 	}
-	if _, err := p.put(ctx, s, row.load, max(memoryTime, r.options.length)); err != nil {
+	if _, err := p.put(ctx, s, m.row.load, length); err != nil {
 		return err
 	}
 	process, err := procfs.NewProc(s.cmd.Process.Pid)
@@ -58,10 +71,6 @@ func (r *results) measureMemory(ctx context.Context, p *programs, row memoryRow)
 		return err
 	}
 	status, err := process.NewStatus()
-	if err != nil {
-		return err
-	}
-	r.memory = append(r.memory, peak{row, status.VmHWM})
-	fmt.Fprintf(p.stderr, "%s: %d MiB\n", row.name, status.VmHWM>>20)
-	return nil
+	m.bytes = status.VmHWM
+	return err
 }

@@ -1,0 +1,43 @@
+package register
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const benchClients = 64
+
+// BenchmarkSave is what a report costs a session, which does not wait for it.
+func BenchmarkSave(b *testing.B) {
+	eachKindParallel(b, func(s Store, id int32, next func() bool) {
+		now, commit := time.Now(), inMemory
+		for v := int64(0); next(); v++ {
+			commit = s.Save(id, Change{Value: v, SetValue: true, Seen: now})
+		}
+		<-commit.Done()
+	})
+}
+
+// BenchmarkCommit waits for each change, with as many clients as wait at a time.
+func BenchmarkCommit(b *testing.B) {
+	eachKindParallel(b, func(s Store, id int32, next func() bool) {
+		now := time.Now()
+		for v := int64(0); next(); v++ {
+			<-s.Save(id, Change{Value: v, SetValue: true, Seen: now}).Done()
+		}
+	})
+}
+
+func eachKindParallel(b *testing.B, save func(s Store, id int32, next func() bool)) {
+	for _, kind := range kinds {
+		b.Run(kind.name, func(b *testing.B) {
+			s := kind.opener(b)()
+			var ids atomic.Int32
+			b.SetParallelism(benchClients / runtime.GOMAXPROCS(0))
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) { save(s, ids.Add(1), pb.Next) })
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"example.com/parity/legacytcp"
+	"example.com/parity/server/internal/filecache"
+	"example.com/parity/server/internal/origin"
+)
+
+// newRegistry returns a registry that has the Go runtime's and the process's
+// metrics.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// newCallMetrics returns the counters of calls and messages, by method, status and
+// door.
+func newCallMetrics(r *prometheus.Registry) (*grpcprom.ServerMetrics, grpcprom.Option) {
+	calls := grpcprom.NewServerMetrics(grpcprom.WithContextLabels("door"))
+	r.MustRegister(calls)
+	return calls, grpcprom.WithLabelsFromContext(func(ctx context.Context) prometheus.Labels {
+		return prometheus.Labels{"door": origin.FromContext(ctx).Door}
+	})
+}
+
+// gatewayMetrics counts the connections of the original protocols.
+type gatewayMetrics struct {
+	opened    prometheus.Counter
+	open      prometheus.Gauge
+	closed    *prometheus.CounterVec
+	badFrames prometheus.Counter
+}
+
+var _ legacytcp.Metrics = (*gatewayMetrics)(nil)
+
+func newGatewayMetrics(r *prometheus.Registry) *gatewayMetrics {
+	m := &gatewayMetrics{
+		opened: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parity_legacy_connections_opened_total",
+			Help: "Connections accepted on the ports of the original protocols.",
+		}),
+		open: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "parity_legacy_connections",
+			Help: "Connections of the original protocols that are open now.",
+		}),
+		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "parity_legacy_connections_closed_total",
+			Help: "Connections of the original protocols that ended, by reason.",
+		}, []string{"reason"}),
+		badFrames: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parity_legacy_bad_frames_total",
+			Help: "Frames of the number dialect that were no requests, and were skipped.",
+		}),
+	}
+	r.MustRegister(m.opened, m.open, m.closed, m.badFrames)
+	return m
+}
+
+func (m *gatewayMetrics) Opened() {
+	m.opened.Inc()
+	m.open.Inc()
+}
+
+func (m *gatewayMetrics) Closed(why legacytcp.Reason) {
+	m.open.Dec()
+	m.closed.WithLabelValues(string(why)).Inc()
+}
+
+func (m *gatewayMetrics) BadFrame() { m.badFrames.Inc() }
+
+// cacheCollector tells how the cache does.
+type cacheCollector struct{ cache *filecache.Cache }
+
+var (
+	cacheBytes = prometheus.NewDesc("parity_cache_bytes", "Bytes charged to the cache: contents, and an overhead for each file.", nil, nil)
+	cacheLimit = prometheus.NewDesc("parity_cache_capacity_bytes", "Bytes that may be charged.", nil, nil)
+	cacheFiles = prometheus.NewDesc("parity_cache_files", "Files in the cache.", nil, nil)
+	cacheOpens = prometheus.NewDesc("parity_cache_opens_total",
+		"Files opened: found in the cache (hit), read into it (fill), joined while another call had it read (join), too large for it (uncached).",
+		[]string{"result"}, nil)
+	cacheEvictions = prometheus.NewDesc("parity_cache_evictions_total", "Files that left the cache: for others, or because they changed.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c cacheCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c cacheCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.cache.Stats()
+	ch <- prometheus.MustNewConstMetric(cacheBytes, prometheus.GaugeValue, float64(s.Used))
+	ch <- prometheus.MustNewConstMetric(cacheLimit, prometheus.GaugeValue, float64(s.Capacity))
+	ch <- prometheus.MustNewConstMetric(cacheFiles, prometheus.GaugeValue, float64(s.Files))
+	ch <- prometheus.MustNewConstMetric(cacheEvictions, prometheus.CounterValue, float64(s.Evictions))
+	for result, n := range map[string]int64{"hit": s.Hits, "fill": s.Fills, "join": s.Joins, "uncached": s.Uncached} {
+		ch <- prometheus.MustNewConstMetric(cacheOpens, prometheus.CounterValue, float64(n), result)
+	}
+}
