@@ -44,7 +44,14 @@ func (r *running) doors(tb testing.TB) map[string]door {
 		"legacy": legacyDoor{numbers: r.legacyAddr(), files: r.legacyAddr()},
 		// The number dialect has one port only; the file dialect has a second.
 		"legacy-files": legacyDoor{numbers: r.legacyAddr(), files: r.legacyFilesAddr()},
+		"gateway":      r.gatewayDoor(tb),
 	}
+}
+
+// gatewayDoor is a standalone gateway in front of the server.
+func (r *running) gatewayDoor(tb testing.TB) door {
+	addr := startGateway(tb, "--upstream="+r.grpcListener.Addr().String())
+	return legacyDoor{numbers: addr, files: addr}
 }
 
 // rpcDoor is the door of generated clients.

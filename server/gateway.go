@@ -54,7 +54,7 @@ func (c *gatewayConfig) run(ctx context.Context, stderr io.Writer) error {
 }
 
 // dial returns a connection to the upstream, which need not be there yet.
-func (c *gatewayConfig) dial() (*grpc.ClientConn, error) {
+func (c *gatewayConfig) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
 	if c.hasTLS() {
 		config, err := c.loadTLS()
@@ -63,12 +63,12 @@ func (c *gatewayConfig) dial() (*grpc.ClientConn, error) {
 		}
 		transport = credentials.NewTLS(config)
 	}
-	upstream, err := grpc.NewClient(c.Upstream,
+	upstream, err := grpc.NewClient(c.Upstream, append(more,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(roundRobin),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: upstreamBackoff, MinConnectTimeout: handshakeTimeout}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout, PermitWithoutStream: true}),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("--upstream: %w", err)
 	}

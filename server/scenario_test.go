@@ -36,7 +36,7 @@ var numberScenarios = map[string]string{
 
 func TestNumberScenarios(t *testing.T) {
 	for name, script := range numberScenarios {
-		for _, doorName := range []string{"grpc", "inproc", "legacy"} {
+		for _, doorName := range []string{"grpc", "inproc", "legacy", "gateway"} {
 			t.Run(name+"/"+doorName, func(t *testing.T) {
 				t.Parallel()
 				r := start(t)
@@ -151,7 +151,7 @@ func content(size int) []byte {
 
 func TestFileScenarios(t *testing.T) {
 	for name, script := range fileScenarios {
-		for _, doorName := range []string{"grpc", "inproc", "legacy", "legacy-files"} {
+		for _, doorName := range []string{"grpc", "inproc", "legacy", "legacy-files", "gateway"} {
 			t.Run(name+"/"+doorName, func(t *testing.T) {
 				r := start(t)
 				for file, size := range fileSizes {

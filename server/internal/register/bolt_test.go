@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -263,7 +264,9 @@ func TestBoltDiskFull(t *testing.T) {
 // childEnv makes the test binary a process that counts in the store at that path.
 const childEnv = "PARITY_TEST_BOLT_CHILD"
 
-const childClients = 32
+// childClients are enough for writing a group to take a good part of the time from
+// one group to the next: that is where the process is to be killed.
+const childClients = 1000
 
 // countForever prints "ID VALUE" for each value when it is durable.
 func countForever(path string) {
@@ -311,12 +314,14 @@ func TestBoltKilled(t *testing.T) {
 		}
 		lines := bufio.NewScanner(out)
 		for killed := false; lines.Scan(); {
-			var id int32
-			var v int64
-			if _, err := fmt.Sscan(lines.Text(), &id, &v); err != nil {
+			id, v, _ := strings.Cut(lines.Text(), " ")
+			client, err := strconv.Atoi(id)
+			if err != nil {
 				t.Fatalf("the process says %q", lines.Text())
 			}
-			told[id] = v
+			if told[int32(client)], err = strconv.ParseInt(v, 10, 64); err != nil {
+				t.Fatalf("the process says %q", lines.Text())
+			}
 			values++
 			if !killed {
 				killed = true

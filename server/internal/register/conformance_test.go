@@ -145,27 +145,33 @@ func TestChangesAreSeenBeforeTheyAreDurable(t *testing.T) {
 }
 
 func TestLastSaveWins(t *testing.T) {
-	eachKind(t, func(t *testing.T, s Store) {
-		register(t, s, 7, at(0))
-		var last *Commit
-		commits := map[*Commit]bool{}
-		for v := range int64(20000) {
-			last = s.Save(7, value(v, 1))
-			commits[last] = true
-		}
-		isDurable(t, last)
-		if len(commits) > 2000 {
-			t.Errorf("20000 changes in %d commits: they are not grouped", len(commits))
-		}
-		for c := range commits {
-			select {
-			case <-c.Done():
-			default:
-				t.Error("an earlier commit is not done when a later one is")
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			open := kind.opener(t)
+			s := open()
+			register(t, s, 7, at(0))
+			var last *Commit
+			commits := map[*Commit]bool{}
+			for v := range int64(20000) {
+				last = s.Save(7, value(v, 1))
+				commits[last] = true
 			}
-		}
-		equal(t, "List", list(t, s, -1, 10)[0].Record, Record{Number: 1, Value: 19999, Seen: at(1)})
-	})
+			isDurable(t, last)
+			if len(commits) > 2000 {
+				t.Errorf("20000 changes in %d commits: they are not grouped", len(commits))
+			}
+			for c := range commits {
+				if !isDone(c) {
+					t.Error("an earlier commit is not done when a later one is")
+				}
+			}
+			if kind.durable {
+				s.Close()
+				s = open()
+			}
+			equal(t, "List", list(t, s, -1, 10)[0].Record, Record{Number: 1, Value: 19999, Seen: at(1)})
+		})
+	}
 }
 
 func TestList(t *testing.T) {
@@ -328,14 +334,8 @@ func TestClose(t *testing.T) {
 				t.Fatalf("Close() = %v", err)
 			}
 			isDurable(t, commit)
-			late := s.Save(7, value(13, 1))
-			select {
-			case <-late.Done():
-				if !errors.Is(late.Err(), ErrUnavailable) {
-					t.Errorf("Save after Close: %v, want %v", late.Err(), ErrUnavailable)
-				}
-			default:
-				t.Error("Save after Close is not done")
+			if late := s.Save(7, value(13, 1)); !isDone(late) || !errors.Is(late.Err(), ErrUnavailable) {
+				t.Errorf("Save after Close: done %v, want %v", isDone(late), ErrUnavailable)
 			}
 			if _, _, err := s.Register(t.Context(), 7, at(2)); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Register after Close: %v, want %v", err, ErrUnavailable)

@@ -127,11 +127,27 @@ func TestRedisShared(t *testing.T) {
 			t.Errorf("%d sessions, want 2", got.Sessions)
 		}
 	}
+	sessions := func() int32 {
+		isDurable(t, a.committer.flush())
+		return list(t, b, -1, 10)[0].Sessions
+	}
 	a.Enter(7)
-	eventually(t, "three sessions", func() bool { return list(t, b, -1, 10)[0].Sessions == 3 })
+	if n := sessions(); n != 3 {
+		t.Errorf("%d sessions, want 3", n)
+	}
 	a.Leave(7)
 	b.Leave(7)
-	eventually(t, "one session", func() bool { return list(t, b, -1, 10)[0].Sessions == 1 })
+	if n := sessions(); n != 1 {
+		t.Errorf("%d sessions, want 1", n)
+	}
+	a.Leave(7)
+	if n := sessions(); n != 0 {
+		t.Errorf("%d sessions, want 0", n)
+	}
+	a.Enter(7)
+	if n := sessions(); n != 1 {
+		t.Errorf("%d sessions, want 1", n)
+	}
 	a.Close()
 	if n := list(t, b, -1, 10)[0].Sessions; n != 0 {
 		t.Errorf("%d sessions after their server ended, want 0", n)

@@ -34,17 +34,16 @@ func sendFile(nc net.Conn, all files) {
 	if err != nil {
 		return
 	}
-	f, ok := all[string(name[:n])]
-	if !ok {
-		nc.Write([]byte("File not found"))
-		return
+	data := []byte("File not found")
+	if f, ok := all[string(name[:n])]; ok {
+		data = f.data
 	}
-	for rest := f.data; len(rest) > 0; {
-		n := min(len(rest), writeSize)
-		if _, err := nc.Write(rest[:n]); err != nil {
+	for len(data) > 0 {
+		n := min(len(data), writeSize)
+		if _, err := nc.Write(data[:n]); err != nil {
 			return
 		}
-		rest = rest[n:]
+		data = data[n:]
 	}
 }
 
@@ -56,18 +55,20 @@ func sendNumbers(nc net.Conn) {
 	if _, err := nc.Read(make([]byte, 64)); err != nil {
 		return
 	}
-	w.WriteString("0 ")
-	for w.Flush() == nil {
-		for first := true; first || r.Buffered() > 0; first = false {
-			word, err := r.ReadSlice(' ')
-			if err != nil {
-				return
-			}
-			if string(word) == "odd " {
-				w.WriteString("57 ")
-			} else {
-				w.WriteString("56 ")
-			}
+	for reply := "0 "; ; {
+		if _, err := w.WriteString(reply); err != nil {
+			return
+		}
+		if r.Buffered() == 0 && w.Flush() != nil {
+			return
+		}
+		word, err := r.ReadSlice(' ')
+		if err != nil {
+			return
+		}
+		reply = "56 "
+		if string(word) == "odd " {
+			reply = "57 "
 		}
 	}
 }

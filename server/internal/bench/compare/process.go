@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,6 +23,9 @@ const (
 	stopTime  = 15 * time.Second
 	pollEvery = 10 * time.Millisecond
 )
+
+// errEnded says that a server ended without being told to.
+var errEnded = errors.New("exit status 0")
 
 // process is a program that this one has started.
 type process struct {
@@ -72,7 +77,7 @@ func (p *process) await(addr string) error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s has ended (%v): %s", p.cmd.Path, p.err, p.output)
+			return fmt.Errorf("%s has ended: %w: %s", p.cmd.Path, cmp.Or(p.err, errEnded), p.output)
 		case <-time.After(pollEvery):
 		}
 		if time.Now().After(end) {
@@ -83,11 +88,11 @@ func (p *process) await(addr string) error {
 
 // stop ends the server, in order if it can.
 func (p *process) stop() {
-	p.cmd.Cancel() // fails if it has ended already
+	_ = p.cmd.Cancel() // fails if it has ended already
 	select {
 	case <-p.done:
 	case <-time.After(stopTime):
-		p.cmd.Process.Kill()
+		_ = p.cmd.Process.Kill()
 		<-p.done
 	}
 }

@@ -46,27 +46,41 @@ type server struct {
 
 // startParity starts Parity as it is by default, log and register on.
 func (p *programs) startParity(ctx context.Context, directory string) (*server, error) {
-	addrs, err := freeAddresses(3)
-	if err != nil {
-		return nil, err
-	}
 	state, err := os.MkdirTemp(p.dir, "state-")
 	if err != nil {
 		return nil, err
 	}
-	process, err := start(ctx, addrs[:2], []string{"PARITY_ADMIN=" + addrs[2]},
-		p.path("server"), "--grpc", addrs[0], "--legacy", addrs[1], "--data-dir", state, directory)
-	return &server{process, addrs[0], addrs[1], addrs[1]}, err
+	return startServer(3, func(addrs []string) (*server, error) {
+		process, err := start(ctx, addrs[:2], []string{"PARITY_ADMIN=" + addrs[2]},
+			p.path("server"), "--grpc", addrs[0], "--legacy", addrs[1], "--data-dir", state, directory)
+		return &server{process, addrs[0], addrs[1], addrs[1]}, err
+	})
 }
 
 func (p *programs) startBaseline(ctx context.Context, directory string) (*server, error) {
-	addrs, err := freeAddresses(3)
-	if err != nil {
-		return nil, err
+	return startServer(3, func(addrs []string) (*server, error) {
+		process, err := start(ctx, addrs, nil,
+			p.path("baseline"), "-grpc", addrs[0], "-files", addrs[1], "-draws", addrs[2], directory)
+		return &server{process, addrs[0], addrs[1], addrs[2]}, err
+	})
+}
+
+// startTries is how often a server is started at most: somebody else may take an
+// address between its being found free and its being used.
+const startTries = 3
+
+// startServer starts a server at n addresses.
+func startServer(n int, start func(addrs []string) (*server, error)) (s *server, err error) {
+	for range startTries {
+		var addrs []string
+		if addrs, err = freeAddresses(n); err != nil {
+			return nil, err
+		}
+		if s, err = start(addrs); err == nil {
+			return s, nil
+		}
 	}
-	process, err := start(ctx, addrs, nil,
-		p.path("baseline"), "-grpc", addrs[0], "-files", addrs[1], "-draws", addrs[2], directory)
-	return &server{process, addrs[0], addrs[1], addrs[2]}, err
+	return nil, err
 }
 
 // put puts load on s for that long. An answer that is wrong is an error.
