@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -606,12 +607,12 @@ func TestLog(t *testing.T) {
 		{1, []string{"msg=Draw ", "door=legacy", "client=8", "parity=odd"}},
 		{1, []string{"msg=Increment", "door=legacy", "client=8", "number=", "parity=odd"}},
 		{1, []string{"msg=Committed", "door=legacy", "client=8", "reports=1", "value=12"}},
-		{1, []string{"msg=GetRequest", "door=grpc", "name=f "}},
-		{1, []string{"msg=GetResponse", "door=grpc", "name=f ", "bytes=7", "cache=miss"}},
-		{2, []string{"msg=GetResponse", "door=legacy", "name=f ", "bytes=7", "cache=hit"}},
+		{1, []string{"msg=GetRequest", "door=grpc", "name=\"f\""}},
+		{1, []string{"msg=GetResponse", "door=grpc", "name=\"f\"", "bytes=7", "cache=miss"}},
+		{2, []string{"msg=GetResponse", "door=legacy", "name=\"f\"", "bytes=7", "cache=hit"}},
 		{1, []string{"msg=ListRequest", "door=legacy"}},
 		{1, []string{"msg=call", "door=grpc", "FileService/Get", "code=NotFound"}},
-		{2, []string{"peer=" + nc.LocalAddr().String(), "name=f "}},
+		{2, []string{"peer=\"" + nc.LocalAddr().String(), "name=\"f\""}},
 		{0, []string{"6.6.6.6"}},
 		{0, []string{"msg=forged\n"}},
 	} {
@@ -623,11 +624,20 @@ func TestLog(t *testing.T) {
 
 func TestLogJSON(t *testing.T) {
 	r := start(t, "--log-format=json")
+	if _, err := r.doors(t)["legacy"].get(t.Context(), "\x1b[2J\"quoted\""); !errors.Is(err, errNotFound) {
+		t.Fatal(err)
+	}
 	if _, err := r.numbersClient(t).Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
 		t.Fatal(err)
 	}
 	r.stop()
-	if got := r.logged(t, `"msg":"DrawResponse","door":"grpc"`); len(got) != 1 {
+	if got := r.logged(t, `"level":"INFO","msg":"DrawResponse","door":"grpc"`); len(got) != 1 {
 		t.Errorf("logged %q", got)
+	}
+	for _, line := range r.logged(t, "") {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Errorf("%q is not JSON: %v", line, err)
+		}
 	}
 }

@@ -59,9 +59,12 @@ type serveConfig struct {
 
 	commonConfig
 
-	DataDir   string            `default:"." placeholder:"DIR" help:"The directory of the server's own files (${default})."`
-	LogFile   string            `placeholder:"FILE" help:"The log of messages (DATA-DIR/server.log)."`
-	LogFormat messagelog.Format `default:"text" enum:"text,json" placeholder:"text|json" help:"The format of its lines (${default})."`
+	DataDir     string            `default:"." placeholder:"DIR" help:"The directory of the server's own files (${default})."`
+	LogFile     string            `placeholder:"FILE" help:"The log of messages (DATA-DIR/server.log)."`
+	LogFormat   messagelog.Format `default:"text" enum:"text,json" placeholder:"text|json" help:"The format of its lines (${default})."`
+	LogMessages bool              `default:"true" negatable:"" help:"Log every message; else calls only."`
+	LogMaxSize  units.Base2Bytes  `default:"100MiB" placeholder:"SIZE" help:"At which size the log is set aside for a new one (${default})."`
+	LogKeep     int               `default:"5" placeholder:"N" help:"How many logs set aside are kept (${default})."`
 
 	State       string           `default:"memory:" placeholder:"STORE" help:"Where the register of clients is kept (${default})."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
@@ -146,6 +149,10 @@ func (c *serveConfig) validate() error {
 		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
 	case c.State != "memory:":
 		return fmt.Errorf("--state: %q is no store that this server knows", c.State)
+	case c.LogMaxSize < 1<<20:
+		return fmt.Errorf("--log-max-size: must be 1MiB or more, is %d", c.LogMaxSize)
+	case c.LogKeep < 1:
+		return fmt.Errorf("--log-keep: must be 1 or more, is %d", c.LogKeep)
 	case c.CacheSize < 0:
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:

@@ -189,7 +189,7 @@ func TestPeerThroughGateway(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.stop()
-			fromClient := r.logged(t, "msg=GetRequest", "door="+tt.door, "peer="+nc.LocalAddr().String())
+			fromClient := r.logged(t, "msg=GetRequest", "door="+tt.door, "peer=\""+nc.LocalAddr().String())
 			if trusted := tt.door == "legacy"; (len(fromClient) == 1) != trusted || len(r.logged(t, "msg=GetRequest", "door="+tt.door)) != 1 {
 				t.Errorf("logged %q", r.logged(t, "msg=GetRequest"))
 			}

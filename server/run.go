@@ -74,7 +74,15 @@ func open(cfg *serveConfig, stderr io.Writer) (_ *server, err error) {
 	if s.root, err = openDirectory(cfg.Directory); err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
 	}
-	if s.log, err = messagelog.Open(cfg.LogFile, cfg.LogFormat, stderr); err != nil {
+	s.log, err = messagelog.Open(messagelog.Options{
+		Path:      cfg.LogFile,
+		Format:    cfg.LogFormat,
+		MaxSize:   int64(cfg.LogMaxSize),
+		Keep:      cfg.LogKeep,
+		CallsOnly: !cfg.LogMessages,
+		Stderr:    stderr,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("--log-file: %w", err)
 	}
 	s.store = register.NewMemory()

@@ -2,7 +2,6 @@ package messagelog
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,14 +24,14 @@ func (l *Log) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, ne
 	if !strings.HasPrefix(info.FullMethod, ours) {
 		return next(ctx, req)
 	}
-	log := l.forCall(ctx)
+	scope := l.scope(ctx)
 	began := time.Now()
-	message(ctx, log, req)
+	l.message(scope, req)
 	resp, err := next(ctx, req)
 	if err == nil {
-		message(ctx, log, resp)
+		l.message(scope, resp)
 	}
-	logCall(ctx, log, info.FullMethod, began, err)
+	l.call(scope, info.FullMethod, began, err)
 	return resp, err
 }
 
@@ -41,49 +40,65 @@ func (l *Log) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo,
 	if !strings.HasPrefix(info.FullMethod, ours) {
 		return next(srv, ss)
 	}
-	s := &stream{ServerStream: ss}
-	s.log.Store(l.forCall(ss.Context()))
+	s := &stream{ServerStream: ss, log: l}
+	scope := l.scope(ss.Context())
+	s.scope.Store(&scope)
 	began := time.Now()
 	err := next(srv, s)
-	log := s.log.Load()
-	if s.transfer.started {
-		log.LogAttrs(ss.Context(), slog.LevelInfo, "GetResponse", s.transfer.attrs(s.name)...)
+	scope = *s.scope.Load()
+	if s.transfer.started && !l.callsOnly {
+		line := l.begin("INFO", "GetResponse", scope)
+		line.transfer(&s.transfer)
+		line.write(l.out)
 	}
-	logCall(ss.Context(), log, info.FullMethod, began, err)
+	l.call(scope, info.FullMethod, began, err)
 	return err
 }
 
-// forCall returns a logger that says where the call came from.
-func (l *Log) forCall(ctx context.Context) *slog.Logger {
+// scope returns what says where a call came from, for all of its lines.
+func (l *Log) scope(ctx context.Context) []byte {
 	from := origin.FromContext(ctx)
-	return l.With("door", from.Door, "peer", clip(from.Peer))
+	line := line{format: l.format, b: make([]byte, 0, 64)}
+	line.word("door", from.Door)
+	line.text("peer", from.Peer)
+	return line.b
 }
 
-func message(ctx context.Context, log *slog.Logger, m any) {
-	if name, attrs := describe(m); name != "" {
-		log.LogAttrs(ctx, slog.LevelInfo, name, attrs...)
+// message writes the line of a message.
+func (l *Log) message(scope []byte, m any) {
+	if l.callsOnly {
+		return
 	}
+	name := nameOf(m)
+	if name == "" {
+		return
+	}
+	line := l.begin("INFO", name, scope)
+	line.message(m)
+	line.write(l.out)
 }
 
-func logCall(ctx context.Context, log *slog.Logger, method string, began time.Time, err error) {
-	attrs := []slog.Attr{
-		slog.String("method", method),
-		slog.String("code", status.Code(err).String()),
-		slog.Duration("took", time.Since(began)),
-	}
-	level := slog.LevelInfo
+// call writes the line of a call that has ended.
+func (l *Log) call(scope []byte, method string, began time.Time, err error) {
+	level := "INFO"
 	if err != nil {
-		level = slog.LevelWarn
-		attrs = append(attrs, slog.String("error", apierror.Detail(err)))
+		level = "WARN"
 	}
-	log.LogAttrs(ctx, level, "call", attrs...)
+	line := l.begin(level, "call", scope)
+	line.word("method", method)
+	line.word("code", status.Code(err).String())
+	line.word("took", time.Since(began).String())
+	if err != nil {
+		line.text("error", apierror.Detail(err))
+	}
+	line.write(l.out)
 }
 
 // stream logs the messages that pass through it.
 type stream struct {
 	grpc.ServerStream
-	log      atomic.Pointer[slog.Logger] // gains the client's ID when it registers
-	name     string                      // of the file that is got
+	log      *Log
+	scope    atomic.Pointer[[]byte] // gains the client's ID when it registers
 	transfer transfer
 }
 
@@ -94,20 +109,28 @@ func (s *stream) RecvMsg(m any) error {
 	switch m := m.(type) {
 	case *numbersv1.CountRequest:
 		if r, ok := m.GetKind().(*numbersv1.CountRequest_Register); ok {
-			s.log.Store(s.log.Load().With("client", r.Register.GetClientId()))
+			s.register(r.Register.GetClientId())
 		}
 	case *filesv1.GetRequest:
-		s.name = m.GetName()
+		s.transfer.name = m.GetName()
 	}
-	message(s.Context(), s.log.Load(), m)
+	s.log.message(*s.scope.Load(), m)
 	return nil
 }
 
+// register adds the client's ID to all lines from now on.
+func (s *stream) register(id int32) {
+	old := *s.scope.Load()
+	line := line{format: s.log.format, b: append(make([]byte, 0, len(old)+16), old...)}
+	line.int("client", int64(id))
+	s.scope.Store(&line.b)
+}
+
 func (s *stream) SendMsg(m any) error {
-	if m, ok := m.(*filesv1.GetResponse); ok {
-		s.transfer.add(m)
-		return s.ServerStream.SendMsg(m)
+	if piece, ok := m.(*filesv1.GetResponse); ok {
+		s.transfer.add(piece)
+	} else {
+		s.log.message(*s.scope.Load(), m)
 	}
-	message(s.Context(), s.log.Load(), m)
 	return s.ServerStream.SendMsg(m)
 }

@@ -2,34 +2,22 @@
 // service, whichever door it came through, and one for every call.
 //
 // The services know nothing of it. It sees their messages from outside, as
-// interceptors that every call passes.
+// interceptors that every call passes. Its lines are those of log/slog's text and
+// JSON handlers, but written by hand, because there are two for every round trip of
+// a client.
 package messagelog
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
-
-	"gopkg.in/natefinch/lumberjack.v2"
 )
 
-const (
-	// flushEvery is how long a line may stay in memory: what a crash can lose.
-	flushEvery = 100 * time.Millisecond
-	// bufferSize is how many bytes may stay there. A full buffer is written before
-	// the next line is taken, so that a slow disk slows the callers and loses
-	// nothing.
-	bufferSize = 256 << 10
-	// maxSize is the size in MiB at which the file is set aside for a new one.
-	maxSize = 100
-	// keep is how many files set aside are kept.
-	keep = 5
-)
+// flushEvery is how long a line may stay in memory: what a crash can lose.
+const flushEvery = 100 * time.Millisecond
 
 // Format is how lines are written.
 type Format string
@@ -40,36 +28,57 @@ const (
 	JSON Format = "json"
 )
 
-// Log is an open log file.
-type Log struct {
-	*slog.Logger
-	out  *buffered
-	stop chan struct{}
-	done chan struct{}
+// Options configure a Log.
+type Options struct {
+	Path   string
+	Format Format
+	// MaxSize is the size in bytes at which the file is set aside for a new one. It
+	// is rounded up to whole MiB.
+	MaxSize int64
+	// Keep is how many files set aside are kept, 1 or more.
+	Keep int
+	// CallsOnly leaves out the lines of messages: a call has one line, at its end.
+	CallsOnly bool
+	// Stderr is told when lines cannot be written.
+	Stderr io.Writer
 }
 
-// Open opens the log at path, or begins it. stderr is told when lines cannot be
-// written.
-func Open(path string, format Format, stderr io.Writer) (*Log, error) {
-	// lumberjack opens the file with the first line: too late for an error that
+// Log is an open log file.
+type Log struct {
+	// Logger is for what is no message: it writes into the same file.
+	*slog.Logger
+	format    Format
+	callsOnly bool
+	out       *file
+	stop      chan struct{}
+	done      chan struct{}
+}
+
+// Open opens the log, or begins it.
+func Open(o Options) (*Log, error) {
+	// The file is opened for good with the first line: too late for an error that
 	// says which flag is wrong.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(o.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	out := &buffered{stderr: stderr, file: &lumberjack.Logger{Filename: path, MaxSize: maxSize, MaxBackups: keep}}
-	out.w = bufio.NewWriterSize(out.file, bufferSize)
-	l := &Log{out: out, stop: make(chan struct{}), done: make(chan struct{})}
-	switch format {
+	l := &Log{
+		format:    o.Format,
+		callsOnly: o.CallsOnly,
+		out:       newFile(o),
+		stop:      make(chan struct{}),
+		done:      make(chan struct{}),
+	}
+	switch o.Format {
 	case Text:
-		l.Logger = slog.New(slog.NewTextHandler(out, nil))
+		l.Logger = slog.New(slog.NewTextHandler(l.out, nil))
 	case JSON:
-		l.Logger = slog.New(slog.NewJSONHandler(out, nil))
+		l.Logger = slog.New(slog.NewJSONHandler(l.out, nil))
 	default:
-		return nil, fmt.Errorf("unknown log format %q", format)
+		return nil, fmt.Errorf("unknown log format %q", o.Format)
 	}
 	go l.flush()
 	return l, nil
@@ -101,56 +110,15 @@ func (l *Log) flush() {
 	}
 }
 
+// Reopen goes on in a new file if the old one has been moved away.
+func (l *Log) Reopen() { l.out.reopen() }
+
+// Lost returns how many bytes of lines could not be written.
+func (l *Log) Lost() int64 { return l.out.lost.Load() }
+
 // Close writes what is outstanding and closes the file.
 func (l *Log) Close() error {
 	close(l.stop)
 	<-l.done
 	return l.out.close()
-}
-
-// buffered is a file that is written in large pieces.
-type buffered struct {
-	stderr io.Writer
-
-	mu     sync.Mutex
-	w      *bufio.Writer
-	file   *lumberjack.Logger
-	failed bool
-}
-
-// Write takes a line. It never fails: what went wrong is said on stderr, and
-// service goes on.
-func (b *buffered) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_, err := b.w.Write(line)
-	b.note(err)
-	return len(line), nil
-}
-
-func (b *buffered) flush() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.note(b.w.Flush())
-}
-
-// note says once that lines cannot be written, and goes on with an empty buffer.
-func (b *buffered) note(err error) {
-	if err != nil {
-		b.w.Reset(b.file) // a bufio.Writer keeps its first error for good
-	}
-	if err != nil && !b.failed {
-		fmt.Fprintf(b.stderr, "server: log lines are lost: %v\n", err)
-	}
-	b.failed = err != nil
-}
-
-func (b *buffered) close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	flushErr := b.w.Flush()
-	if err := b.file.Close(); flushErr == nil {
-		return err
-	}
-	return flushErr
 }

@@ -1,93 +1,110 @@
 package messagelog
 
 import (
-	"log/slog"
-
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// describe returns what a message is called in the log and what the log tells of
-// it. A GetResponse has no line of its own: see transfer.
-func describe(m any) (name string, attrs []slog.Attr) {
+// nameOf is what a message is called in the log; "" if it has no line of its own.
+func nameOf(m any) string {
+	switch m := m.(type) {
+	case *numbersv1.CountRequest:
+		switch m.GetKind().(type) {
+		case *numbersv1.CountRequest_Register:
+			return "Register"
+		case *numbersv1.CountRequest_Report:
+			return "Report"
+		case *numbersv1.CountRequest_Draw:
+			return "Draw"
+		}
+		return "CountRequest"
+	case *numbersv1.CountResponse:
+		switch m.GetKind().(type) {
+		case *numbersv1.CountResponse_Registered:
+			return "Registered"
+		case *numbersv1.CountResponse_Increment:
+			return "Increment"
+		case *numbersv1.CountResponse_Committed:
+			return "Committed"
+		}
+		return "CountResponse"
+	case *numbersv1.DrawRequest:
+		return "DrawRequest"
+	case *numbersv1.DrawResponse:
+		return "DrawResponse"
+	case *numbersv1.ListClientsRequest:
+		return "ListClientsRequest"
+	case *numbersv1.ListClientsResponse:
+		return "ListClientsResponse"
+	case *filesv1.ListRequest:
+		return "ListRequest"
+	case *filesv1.ListResponse:
+		return "ListResponse"
+	case *filesv1.GetRequest:
+		return "GetRequest"
+	}
+	return "" // a GetResponse: see transfer
+}
+
+// message adds what the log tells of a message beside its name.
+func (l *line) message(m any) {
 	switch m := m.(type) {
 	case *numbersv1.CountRequest:
 		switch kind := m.GetKind().(type) {
-		case *numbersv1.CountRequest_Register:
-			return "Register", nil // the session's client is on every line
 		case *numbersv1.CountRequest_Report:
-			return "Report", []slog.Attr{slog.Int64("value", kind.Report.GetValue())}
+			l.int("value", kind.Report.GetValue())
 		case *numbersv1.CountRequest_Draw:
-			return "Draw", []slog.Attr{parity(kind.Draw.GetParity())}
+			l.parity(kind.Draw.GetParity())
 		}
-		return "CountRequest", nil
 	case *numbersv1.CountResponse:
 		switch kind := m.GetKind().(type) {
 		case *numbersv1.CountResponse_Registered:
-			return "Registered", []slog.Attr{
-				slog.Int64("value", kind.Registered.GetValue()),
-				slog.Int64("number", int64(kind.Registered.GetIncrement())),
-				slog.Bool("returning", kind.Registered.GetReturning()),
-			}
+			l.int("value", kind.Registered.GetValue())
+			l.int("number", int64(kind.Registered.GetIncrement()))
+			l.bool("returning", kind.Registered.GetReturning())
 		case *numbersv1.CountResponse_Increment:
-			return "Increment", []slog.Attr{
-				slog.Int64("number", int64(kind.Increment.GetNumber())),
-				parity(kind.Increment.GetParity()),
-			}
+			l.int("number", int64(kind.Increment.GetNumber()))
+			l.parity(kind.Increment.GetParity())
 		case *numbersv1.CountResponse_Committed:
-			return "Committed", []slog.Attr{
-				slog.Int64("reports", kind.Committed.GetReports()),
-				slog.Int64("value", kind.Committed.GetValue()),
-			}
+			l.int("reports", kind.Committed.GetReports())
+			l.int("value", kind.Committed.GetValue())
 		}
-		return "CountResponse", nil
 	case *numbersv1.DrawRequest:
-		return "DrawRequest", []slog.Attr{parity(m.GetParity())}
+		l.parity(m.GetParity())
 	case *numbersv1.DrawResponse:
-		return "DrawResponse", []slog.Attr{slog.Int64("number", int64(m.GetNumber())), parity(m.GetParity())}
+		l.int("number", int64(m.GetNumber()))
+		l.parity(m.GetParity())
 	case *numbersv1.ListClientsRequest:
-		return "ListClientsRequest", []slog.Attr{slog.Int64("page_size", int64(m.GetPageSize()))}
+		l.int("page_size", int64(m.GetPageSize()))
 	case *numbersv1.ListClientsResponse:
-		return "ListClientsResponse", []slog.Attr{slog.Int("clients", len(m.GetClients()))}
+		l.int("clients", int64(len(m.GetClients())))
 	case *filesv1.ListRequest:
-		return "ListRequest", []slog.Attr{slog.String("source", m.GetSource().String())}
+		l.word("source", m.GetSource().String())
 	case *filesv1.ListResponse:
-		return "ListResponse", []slog.Attr{slog.Int("files", len(m.GetFiles()))}
+		l.int("files", int64(len(m.GetFiles())))
 	case *filesv1.GetRequest:
-		return "GetRequest", []slog.Attr{
-			slog.String("name", clip(m.GetName())),
-			slog.Int64("offset", m.GetOffset()),
-			slog.Int64("limit", m.GetLimit()),
-		}
+		l.text("name", m.GetName())
+		l.int("offset", m.GetOffset())
+		l.int("limit", m.GetLimit())
 	}
-	return "", nil
 }
 
-func parity(p numbersv1.Parity) slog.Attr {
+func (l *line) parity(p numbersv1.Parity) {
 	switch p {
 	case numbersv1.Parity_PARITY_EVEN:
-		return slog.String("parity", "even")
+		l.word("parity", "even")
 	case numbersv1.Parity_PARITY_ODD:
-		return slog.String("parity", "odd")
+		l.word("parity", "odd")
 	case numbersv1.Parity_PARITY_UNSPECIFIED:
-		return slog.String("parity", "any")
+		l.word("parity", "any")
+	default:
+		l.int("parity", int64(p))
 	}
-	return slog.Int64("parity", int64(p))
-}
-
-// maxText is the most bytes of a client's text in a line: a legal file name fits,
-// and no more than that is anybody's to write into the log.
-const maxText = 1024
-
-func clip(s string) string {
-	if len(s) > maxText {
-		return s[:maxText] + "…"
-	}
-	return s
 }
 
 // transfer sums up the responses of a Get: one line a call, however many chunks.
 type transfer struct {
+	name    string
 	started bool
 	cached  bool
 	bytes   int64
@@ -100,10 +117,12 @@ func (t *transfer) add(m *filesv1.GetResponse) {
 	t.bytes += int64(len(m.GetData()))
 }
 
-func (t *transfer) attrs(name string) []slog.Attr {
-	cache := "miss"
+func (l *line) transfer(t *transfer) {
+	l.text("name", t.name)
+	l.int("bytes", t.bytes)
 	if t.cached {
-		cache = "hit"
+		l.word("cache", "hit")
+	} else {
+		l.word("cache", "miss")
 	}
-	return []slog.Attr{slog.String("name", clip(name)), slog.Int64("bytes", t.bytes), slog.String("cache", cache)}
 }

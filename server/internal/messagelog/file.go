@@ -1,0 +1,113 @@
+package messagelog
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gopkg.in/natefinch/lumberjack.v2"
+)
+
+// bufferSize is how many bytes of lines may stay in memory. A full buffer is
+// written before the next line is taken, so that a slow disk slows the callers and
+// loses nothing.
+const bufferSize = 256 << 10
+
+// file is a log file that is written in large pieces.
+type file struct {
+	stderr io.Writer
+	lost   atomic.Int64 // bytes
+
+	mu      sync.Mutex
+	buf     []byte
+	disk    *lumberjack.Logger
+	failing bool
+	second  int64  // the Unix time that stamp is of
+	stamp   []byte // its text, to the second
+}
+
+func newFile(o Options) *file {
+	const mib = 1 << 20
+	return &file{
+		stderr: o.Stderr,
+		buf:    make([]byte, 0, bufferSize),
+		disk:   &lumberjack.Logger{Filename: o.Path, MaxSize: int((o.MaxSize + mib - 1) / mib), MaxBackups: o.Keep},
+	}
+}
+
+// Write takes a line that is complete. It never fails: what goes wrong is said on
+// stderr, and service goes on.
+func (f *file) Write(line []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.makeRoom(len(line))
+	f.buf = append(f.buf, line...)
+	return len(line), nil
+}
+
+// writeTimed takes a line that lacks the time, which goes between the two parts.
+func (f *file) writeTimed(before string, now time.Time, after []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.makeRoom(len(before) + len("2006-01-02T15:04:05.000Z") + len(after))
+	f.buf = append(f.buf, before...)
+	f.buf = f.appendTime(f.buf, now)
+	f.buf = append(f.buf, after...)
+}
+
+// appendTime appends the time in UTC, with milliseconds. The text of the second is
+// kept from line to line: making it is dearer than the rest of a line.
+func (f *file) appendTime(b []byte, now time.Time) []byte {
+	if sec := now.Unix(); sec != f.second || f.stamp == nil {
+		f.second, f.stamp = sec, now.UTC().AppendFormat(f.stamp[:0], "2006-01-02T15:04:05.")
+	}
+	b = append(b, f.stamp...)
+	ms := now.Nanosecond() / 1e6
+	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+}
+
+// makeRoom sees to it that n more bytes may be buffered.
+func (f *file) makeRoom(n int) {
+	if len(f.buf)+n > bufferSize {
+		f.writeOut()
+	}
+}
+
+func (f *file) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writeOut()
+}
+
+// writeOut writes what is buffered. What cannot be written is lost, and counted: to
+// keep it would take memory without bound.
+func (f *file) writeOut() {
+	if len(f.buf) == 0 {
+		return
+	}
+	n, err := f.disk.Write(f.buf)
+	if err != nil {
+		f.lost.Add(int64(len(f.buf) - n))
+	}
+	if err != nil && !f.failing { // once, not for every line
+		fmt.Fprintf(f.stderr, "server: lines of the log are lost: %v\n", err)
+	}
+	f.failing = err != nil
+	f.buf = f.buf[:0]
+}
+
+func (f *file) reopen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writeOut()
+	f.disk.Close() // the next write opens it again
+}
+
+func (f *file) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writeOut()
+	return f.disk.Close()
+}
