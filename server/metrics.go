@@ -9,6 +9,7 @@ import (
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/filecache"
+	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/origin"
 )
 
@@ -101,4 +102,12 @@ func (c cacheCollector) Collect(ch chan<- prometheus.Metric) {
 	for result, n := range map[string]int64{"hit": s.Hits, "fill": s.Fills, "join": s.Joins, "uncached": s.Uncached} {
 		ch <- prometheus.MustNewConstMetric(cacheOpens, prometheus.CounterValue, float64(n), result)
 	}
+}
+
+// lostLogBytes counts what the log could not take.
+func lostLogBytes(log *messagelog.Log) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "parity_log_lost_bytes_total",
+		Help: "Bytes of log lines that could not be written.",
+	}, func() float64 { return float64(log.Lost()) })
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"golang.org/x/sync/errgroup"
@@ -105,7 +107,7 @@ func (s *server) openServices() error {
 	s.numbers = numbers.New(s.store, s.cfg.MaxClientID, s.log.Logger)
 	files := files.New(s.root, s.cache, hidden)
 
-	s.registry.MustRegister(cacheCollector{s.cache})
+	s.registry.MustRegister(cacheCollector{s.cache}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
@@ -157,9 +159,26 @@ func (s *server) serve(ctx context.Context) error {
 	})
 	s.announce("gRPC", s.grpcListener)
 	s.front.serve(doors)
+	doors.Go(func() error { return s.reopenLog(ctx) })
 	<-ctx.Done()
 	s.stop()
 	return errors.Join(doors.Wait(), s.close())
+}
+
+// reopenLog goes on in a new log file at every SIGHUP, for programs that move log
+// files away.
+func (s *server) reopenLog(ctx context.Context) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			s.log.Reopen()
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // stop ends what is being served, within the drain timeout:

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -318,4 +319,42 @@ func newCertificate(t *testing.T, certFile, keyFile string) tls.Certificate {
 		t.Fatal(err)
 	}
 	return certificate
+}
+
+// TestHangup moves the log away and tells the program so.
+func TestHangup(t *testing.T) {
+	r := start(t)
+	numbers := r.numbersClient(t)
+	draw := func() {
+		t.Helper()
+		if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	draw()
+	for { // the first line has to be in the file before that is moved
+		if info, err := os.Stat(r.logFile); err == nil && info.Size() > 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := os.Rename(r.logFile, r.logFile+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); ; {
+		draw()
+		if _, err := os.Stat(r.logFile); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no new log")
+		}
+	}
+	r.stop()
+	if got := r.logged(t, "msg=DrawRequest"); len(got) == 0 {
+		t.Error("the new log is empty")
+	}
 }

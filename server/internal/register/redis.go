@@ -29,18 +29,20 @@ const (
 
 // Redis is a Store that several servers share. A change is durable when Redis has
 // taken it; how much that is worth is for Redis's configuration to say: appendonly
-// with appendfsync everysec or always, maxmemory-policy noeviction. Cluster mode is
-// not supported.
+// with appendfsync everysec or always, maxmemory-policy noeviction. It must be Redis
+// 5 or later, not in cluster mode.
 //
 // While Redis is away, Commits wait. Changes gather, the newest of each client, and
 // are written when it is back.
 //
-// Two servers may change the same record. Each write has a stamp, and the newer one
-// wins, even if the older reaches Redis later: after an outage of one server's
-// network, what it still had to say does not undo what a client has since told
-// another server. Stamps are microseconds by the server's clock, but always greater
-// than any stamp that the server has met in a record it registered. So a client that
-// moves to another server wins over its own past, however the clocks differ.
+// Two servers may change the same record. Each write of a field has a stamp, and the
+// newer one wins, even if the older reaches Redis later: after an outage of one
+// server's network, what it still had to say does not undo what a client has since
+// told another server. A stamp is the microsecond by the server's clock, but always
+// greater than the stamps of the records that it registered. So what a client says
+// after it has moved to another server wins over all that Redis had of it, however
+// the clocks differ; over what an outage holds back it wins if the clocks differ by
+// less than the move took.
 //
 // The keys, all of format v1:
 //

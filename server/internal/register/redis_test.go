@@ -219,6 +219,7 @@ func TestRedisServerKilled(t *testing.T) {
 }
 
 func TestRedisKeepsItsLease(t *testing.T) {
+	t.Parallel()
 	mini := miniredis.RunT(t)
 	a := openRedis(t, "redis://"+mini.Addr())
 	a.Enter(7)
@@ -230,6 +231,7 @@ func TestRedisKeepsItsLease(t *testing.T) {
 }
 
 func TestRedisRefusesWrites(t *testing.T) {
+	t.Parallel()
 	mini := miniredis.RunT(t)
 	r := openRedis(t, "redis://"+mini.Addr())
 	register(t, r, 7, at(0))
@@ -251,6 +253,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 }
 
 func TestRedisClosedWhileAway(t *testing.T) {
+	t.Parallel()
 	mini := miniredis.RunT(t)
 	r := openRedis(t, "redis://"+mini.Addr())
 	register(t, r, 7, at(0))

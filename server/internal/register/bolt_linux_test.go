@@ -1,0 +1,59 @@
+package register
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestBoltDiskFull fills a small file system.
+func TestBoltDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("parity", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("cannot mount a small file system: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, 0) })
+	path, filler := filepath.Join(dir, "numbers.db"), filepath.Join(dir, "filler")
+	b := openBolt(t, path)
+	register(t, b, 0, at(0))
+	isDurable(t, b.Save(0, value(1, 1)))
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the file system is not full")
+	}
+	var commit *Commit
+	eventually(t, "a commit fails", func() bool {
+		for id := range int32(1000) {
+			commit = b.Save(id, Change{Value: 2, SetValue: true, Number: 3, SetNumber: true, Seen: at(2)})
+		}
+		<-commit.Done()
+		return commit.Err() != nil
+	})
+	if err := commit.Err(); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("Err() = %v", err)
+	}
+	if _, _, err := b.Register(t.Context(), 2000, at(0)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Register: %v, want %v", err, ErrUnavailable)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a commit succeeds", func() bool {
+		commit := b.Save(0, value(3, 3))
+		<-commit.Done()
+		return commit.Err() == nil
+	})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	page := list(t, openBolt(t, path), -1, 2000)
+	if len(page) != 1001 || page[0].Value != 3 {
+		t.Fatalf("%d clients, the first %+v; want 1001, value 3", len(page), page[0])
+	}
+	for _, c := range page[1:1000] {
+		equal(t, fmt.Sprint(c.ID), c.Record, Record{Number: 3, Value: 2, Seen: at(2)})
+	}
+}
