@@ -454,36 +454,6 @@ func TestCountSession(t *testing.T) {
 	}
 }
 
-// TestReaderOfNothing reports more than any buffer holds confirmations, and reads
-// none of them.
-func TestReaderOfNothing(t *testing.T) {
-	r := start(t)
-	s, _, err := rpcDoor{r.channel}.count(t.Context(), 1) // in process, a stream buffers one message
-	if err != nil {
-		t.Fatal(err)
-	}
-	for v := range int64(1000) {
-		if err := s.report(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		clients, err := r.store.List(t.Context(), -1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if clients[0].Value == 999 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("saved %d, want 999", clients[0].Value)
-		}
-	}
-	if err := s.close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestSharedID(t *testing.T) {
 	r := start(t)
 	doors := r.doors(t)

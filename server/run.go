@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -58,8 +57,8 @@ type server struct {
 	numbers *numbers.Service
 	health  *health.Server
 	grpc    *grpc.Server
-	channel *inprocgrpc.Channel // to the same services, for the gateway
-	drain   chan struct{}       // closed when the program is told to stop
+	channel *inproc.Channel // to the same services, for the gateway
+	drain   chan struct{}   // closed when the program is told to stop
 
 	grpcListener net.Listener
 }

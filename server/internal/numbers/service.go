@@ -52,8 +52,9 @@ func New(store register.Store, maxID int32, log *slog.Logger) *Service {
 	}
 }
 
-// Drain ends all sessions, and those to come, with UNAVAILABLE, after their
-// outstanding reports have been committed.
+// Drain ends all sessions that came over the network, and those to come, with
+// UNAVAILABLE, after their outstanding reports have been committed. Callers in this
+// process end theirs themselves.
 func (s *Service) Drain() { s.drainOnce.Do(func() { close(s.drain) }) }
 
 // Wait returns when no session uses the register any more. The calls must have

@@ -12,6 +12,7 @@ import (
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/origin"
 	"example.com/parity/server/internal/register"
 )
 
@@ -22,10 +23,12 @@ const finalCommit = 5 * time.Second
 
 type countStream = grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.CountResponse]
 
-// session is one call of Count. A goroutine of its own receives requests, hands
-// reports to the register and answers draws; the call's own goroutine confirms
-// reports as they become durable. So a client that never reads what it is sent
-// holds up its own confirmations, but not the saving of its reports.
+// session is one call of Count. It receives requests, hands reports to the register
+// and answers draws, and confirms reports as they become durable.
+//
+// Over the network a goroutine of its own receives, and the call's goroutine
+// confirms. So a client that never reads what it is sent holds up its own
+// confirmations, but not the saving of its reports.
 type session struct {
 	service *Service
 	stream  countStream
@@ -63,6 +66,11 @@ func (s *Service) enter(id int32) {
 // run confirms reports until the client has closed its side, or the stream fails,
 // or the server drains.
 func (c *session) run() error {
+	if origin.FromContext(c.stream.Context()).InProcess {
+		// The gateway and the session take turns, so that all is done by one
+		// goroutine: reports are confirmed at the end only.
+		return c.end(c.receive(), 0)
+	}
 	received := make(chan error, 1)
 	c.service.receivers.Go(func() { received <- c.receive() })
 	var sent int64      // reports that the client knows to be durable

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+
+	"example.com/parity/server/internal/inproc"
 )
 
 // Doors by which a call can come.
@@ -21,8 +23,9 @@ const (
 
 // Origin is where a call came from.
 type Origin struct {
-	Door string // GRPC or Legacy
-	Peer string // the client's IP address and port
+	Door      string // GRPC or Legacy
+	Peer      string // the client's IP address and port
+	InProcess bool   // whether the caller is a part of this program
 }
 
 type contextKey struct{}
@@ -46,8 +49,9 @@ func (r Resolver) resolve(ctx context.Context) context.Context {
 	o := Origin{Door: GRPC, Peer: "unknown"}
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
+		o.InProcess = p.Addr.Network() == inproc.Network
 		md, _ := metadata.FromIncomingContext(ctx)
-		if client := md.Get(r.PeerKey); len(client) > 0 && r.trusts(p.Addr) {
+		if client := md.Get(r.PeerKey); len(client) > 0 && (o.InProcess || r.trusts(p.Addr)) {
 			o.Peer = client[0]
 			if door := md.Get(r.DoorKey); len(door) > 0 && door[0] == Legacy {
 				o.Door = Legacy
@@ -57,11 +61,8 @@ func (r Resolver) resolve(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, o)
 }
 
-// trusts reports whether the caller at addr is a gateway.
+// trusts reports whether the caller at addr is a gateway that stands alone.
 func (r Resolver) trusts(addr net.Addr) bool {
-	if addr.Network() == "inproc" {
-		return true
-	}
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return false

@@ -8,23 +8,12 @@ import (
 	"path/filepath"
 )
 
-// The files that are served.
-const (
-	small  = "f4k"
-	medium = "f1m"
-	large  = "f32m"
-	huge   = "f1g"  // larger than Parity's cache
-	filler = "f30m" // fills it, with large
-)
-
-// cold are as large as large. Parity's cache holds one of them, so that whoever
-// asks for one after the other never finds the next one there.
-var cold = []string{"cold1", "cold2", "cold3"}
-
-// sizes are the files' sizes in bytes.
+// sizes are the sizes of the files that are served, by name. Parity's cache holds
+// one of the cold ones, so that whoever asks for one after the other never finds
+// the next one there; f1g does not fit; f32m and f30m fill it.
 var sizes = map[string]int64{
-	small: 4 << 10, medium: 1 << 20, large: 32 << 20, huge: 1 << 30, filler: 30 << 20,
-	cold[0]: 32 << 20, cold[1]: 32 << 20, cold[2]: 32 << 20,
+	"f4k": 4 << 10, "f1m": 1 << 20, "f30m": 30 << 20, "f32m": 32 << 20, "f1g": 1 << 30,
+	"cold1": 32 << 20, "cold2": 32 << 20, "cold3": 32 << 20,
 }
 
 // writeFiles makes a directory with files of random bytes.

@@ -85,9 +85,9 @@ func (r *results) measureRates(ctx context.Context, p *programs) error {
 	if len(all) == 0 {
 		return nil
 	}
-	directory, names := p.path("data"), append([]string{small, medium, large}, cold...)
+	directory, names := p.path("data"), []string{"f4k", "f1m", "f32m", "cold1", "cold2", "cold3"}
 	if len(r.grids) > 0 {
-		names = append(names, huge)
+		names = append(names, "f1g")
 	}
 	if err := writeFiles(directory, names...); err != nil {
 		return err

@@ -20,8 +20,8 @@ type memoryRow struct {
 const mostOfSlowReaders = (64 + 100*2 + 64) << 20
 
 var memoryRows = []memoryRow{
-	{"1 GiB not cached, 100 slow readers, gRPC", "get --clients 100 --rate 256KiB --file " + huge, mostOfSlowReaders},
-	{"1 GiB not cached, 100 slow readers, legacy", "legacy-get --clients 100 --rate 256KiB --file " + huge, mostOfSlowReaders},
+	{"1 GiB not cached, 100 slow readers, gRPC", "get --clients 100 --rate 256KiB --file f1g", mostOfSlowReaders},
+	{"1 GiB not cached, 100 slow readers, legacy", "legacy-get --clients 100 --rate 256KiB --file f1g", mostOfSlowReaders},
 }
 
 // memoryTime is how long slow readers read at least: until all that may be sent
@@ -40,7 +40,7 @@ func (r *results) measureMemory(ctx context.Context, p *programs) error {
 		return nil
 	}
 	directory := p.path("memory")
-	if err := writeFiles(directory, large, filler, huge); err != nil {
+	if err := writeFiles(directory, "f32m", "f30m", "f1g"); err != nil {
 		return err
 	}
 	for i := range r.memory {
@@ -60,7 +60,7 @@ func (m *peak) measure(ctx context.Context, p *programs, directory string, lengt
 		return err
 	}
 	defer s.stop()
-	if _, err := p.put(ctx, s, "get --file "+large+" --file "+filler, time.Second); err != nil {
+	if _, err := p.put(ctx, s, "get --file f32m --file f30m", time.Second); err != nil {
 		return err
 	}
 	if _, err := p.put(ctx, s, m.row.load, length); err != nil {

@@ -31,16 +31,16 @@ func (g grid) cell(r gridRow, clients int) (parityWork, baselineWork work) {
 
 var grids = []grid{
 	{"gRPC Get, MB/s (× bare grpc-go)", megabytes, bare, []gridRow{
-		{"4 KiB", "get --file " + small},
-		{"1 MiB", "get --file " + medium},
-		{"32 MiB", "get --file " + large},
-		{"1 GiB", "get --file " + huge},
+		{"4 KiB", "get --file f4k"},
+		{"1 MiB", "get --file f1m"},
+		{"32 MiB", "get --file f32m"},
+		{"1 GiB", "get --file f1g"},
 	}},
 	{"legacy Get, MB/s (× raw TCP)", megabytes, raw, []gridRow{
-		{"4 KiB", "legacy-get --file " + small},
-		{"1 MiB", "legacy-get --file " + medium},
-		{"32 MiB", "legacy-get --file " + large},
-		{"1 GiB", "legacy-get --file " + huge},
+		{"4 KiB", "legacy-get --file f4k"},
+		{"1 MiB", "legacy-get --file f1m"},
+		{"32 MiB", "legacy-get --file f32m"},
+		{"1 GiB", "legacy-get --file f1g"},
 	}},
 	{"gRPC, numbers a second (× bare grpc-go)", operations, bare, []gridRow{
 		{"Count draws", "count"},

@@ -1,0 +1,207 @@
+package inproc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// maxQueued is how many responses a handler may send while its caller is sending a
+// request. The services send one for each request, and one at the end.
+const maxQueued = 16
+
+// wantsRequest is what a handler's coroutine hands out instead of a response when it
+// can do no more without a request.
+type wantsRequest struct{}
+
+// stream is a streaming call: both its sides, for they share a coroutine.
+type stream struct {
+	clientStreams bool
+	ctx           context.Context // the server's side's
+	cancel        context.CancelFunc
+	unwatch       func() bool // ends the watch on the caller's context
+
+	mu   sync.Mutex         // one goroutine runs the coroutine at a time
+	next func() (any, bool) // runs the handler to its next response, or to wantsRequest
+	stop func()             // ends the handler
+	err  error              // what the handler returned, once next says that it is over
+
+	// These are handed over along with the turn.
+	request  any  // the next request, nil if there is none
+	closed   bool // there will be no more requests
+	queued   []any
+	finished bool
+	yield    func(any) bool
+	stopped  bool // yield has said that there will be no more turns
+}
+
+func newStream(caller context.Context, m method, intercept grpc.StreamServerInterceptor, info *grpc.StreamServerInfo) *stream {
+	s := &stream{clientStreams: m.stream.ClientStreams}
+	s.ctx, s.cancel = context.WithCancel(serverContext(caller))
+	s.next, s.stop = iter.Pull(func(yield func(any) bool) {
+		s.yield = yield
+		s.err = intercept(m.service, (*serverSide)(s), info, m.stream.Handler)
+	})
+	// A caller who gives up need not say so in any other way than by its context.
+	s.unwatch = context.AfterFunc(caller, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.checkContext()
+	})
+	return s
+}
+
+// end ends the handler where it is still there. The caller holds mu.
+func (s *stream) end() {
+	s.finished = true
+	s.cancel()
+	s.stop()
+	s.unwatch()
+}
+
+// checkContext ends the call if its context has ended. The caller holds mu.
+func (s *stream) checkContext() {
+	if err := s.ctx.Err(); err != nil && !s.finished {
+		s.end()
+		s.err = status.FromContextError(err).Err()
+	}
+}
+
+// run gives the handler a turn. It returns io.EOF when the handler is over.
+// The caller holds mu.
+func (s *stream) run() (any, error) {
+	if !s.finished {
+		if resp, more := s.next(); more {
+			return resp, nil
+		}
+		s.end()
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	return nil, io.EOF
+}
+
+// SendMsg implements grpc.ClientStream. In a method with many requests the handler
+// has dealt with this one when SendMsg returns.
+func (s *stream) SendMsg(m any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checkContext(); s.finished {
+		return io.EOF
+	}
+	s.request = m
+	if !s.clientStreams {
+		return nil
+	}
+	return s.advance()
+}
+
+// advance lets the handler go on until it wants a request.
+func (s *stream) advance() error {
+	for {
+		resp, err := s.run()
+		if err != nil {
+			return io.EOF // as in every stream, RecvMsg has the reason
+		}
+		if _, wants := resp.(wantsRequest); wants {
+			return nil
+		}
+		if len(s.queued) == maxQueued {
+			s.end()
+			s.err = status.Error(codes.ResourceExhausted, "the responses are not received")
+			return io.EOF
+		}
+		s.queued = append(s.queued, resp)
+	}
+}
+
+// CloseSend implements grpc.ClientStream.
+func (s *stream) CloseSend() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+// RecvMsg implements grpc.ClientStream.
+func (s *stream) RecvMsg(m any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checkContext()
+	if len(s.queued) > 0 {
+		resp := s.queued[0]
+		s.queued = append(s.queued[:0], s.queued[1:]...)
+		return share(m, resp)
+	}
+	resp, err := s.run()
+	if err != nil {
+		return err
+	}
+	if _, wants := resp.(wantsRequest); wants {
+		return status.Error(codes.Internal, "the service waits for a request, and its caller for a response")
+	}
+	return share(m, resp)
+}
+
+// Context implements grpc.ClientStream.
+func (s *stream) Context() context.Context { return s.ctx }
+
+// Header implements grpc.ClientStream. There are no headers and trailers.
+func (s *stream) Header() (metadata.MD, error) { return nil, nil }
+
+// Trailer implements grpc.ClientStream.
+func (s *stream) Trailer() metadata.MD { return nil }
+
+// serverSide is the handler's side of a stream.
+type serverSide stream
+
+var errEnded = status.Error(codes.Canceled, "the call has ended")
+
+// pass hands the turn to the caller, until it hands it back.
+func (s *serverSide) pass(m any) error {
+	if s.stopped || !s.yield(m) {
+		s.stopped = true // yield must not be called again
+		return errEnded
+	}
+	return nil
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *serverSide) SendMsg(m any) error { return s.pass(m) }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *serverSide) RecvMsg(m any) error {
+	for s.request == nil {
+		if s.closed {
+			return io.EOF
+		}
+		if err := s.pass(wantsRequest{}); err != nil {
+			return err
+		}
+	}
+	req := s.request
+	s.request = nil
+	return share(m, req)
+}
+
+// Context implements grpc.ServerStream.
+func (s *serverSide) Context() context.Context { return s.ctx }
+
+// SetHeader implements grpc.ServerStream.
+func (s *serverSide) SetHeader(metadata.MD) error { return errNoHeaders }
+
+// SendHeader implements grpc.ServerStream.
+func (s *serverSide) SendHeader(metadata.MD) error { return errNoHeaders }
+
+// SetTrailer implements grpc.ServerStream.
+func (s *serverSide) SetTrailer(metadata.MD) {}
+
+var errNoHeaders = errors.New("calls in this process have no headers")
