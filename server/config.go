@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/units"
 
 	"example.com/parity/server/internal/messagelog"
+	"example.com/parity/server/internal/register"
 )
 
 // commandLine is what the program can be told to do.
@@ -66,7 +67,7 @@ type serveConfig struct {
 	LogMaxSize  units.Base2Bytes  `default:"100MiB" placeholder:"SIZE" help:"At which size the log is set aside for a new one (${default})."`
 	LogKeep     int               `default:"5" placeholder:"N" help:"How many logs set aside are kept (${default})."`
 
-	State       string           `default:"memory:" placeholder:"STORE" help:"Where the register of clients is kept (${default})."`
+	State       string           `placeholder:"STORE" help:"Where the register of clients is kept: bolt:FILE, memory: or redis://HOST:PORT (bolt:DATA-DIR/numbers.db)."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
 }
@@ -137,6 +138,9 @@ func (c *serveConfig) validate() error {
 	if c.LogFile == "" {
 		c.LogFile = filepath.Join(c.DataDir, "server.log")
 	}
+	if c.State == "" {
+		c.State = "bolt:" + filepath.Join(c.DataDir, "numbers.db")
+	}
 	loopback, err := isLoopback(c.GRPC)
 	switch {
 	case err != nil:
@@ -147,8 +151,6 @@ func (c *serveConfig) validate() error {
 		return errors.New("--tls-cert and --tls-key: set both or none")
 	case c.TLSClientCA != "" && !c.hasTLS():
 		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
-	case c.State != "memory:":
-		return fmt.Errorf("--state: %q is no store that this server knows", c.State)
 	case c.LogMaxSize < 1<<20:
 		return fmt.Errorf("--log-max-size: must be 1MiB or more, is %d", c.LogMaxSize)
 	case c.LogKeep < 1:
@@ -157,6 +159,9 @@ func (c *serveConfig) validate() error {
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:
 		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
+	}
+	if err := register.Validate(c.State); err != nil {
+		return fmt.Errorf("--state: %w", err)
 	}
 	return c.commonConfig.validate()
 }
@@ -193,11 +198,8 @@ func isLoopback(address string) (bool, error) {
 
 // openDirectory opens the directory to serve, by its path without symbolic links.
 func openDirectory(path string) (*os.Root, error) {
-	resolved, err := filepath.EvalSymlinks(path)
+	resolved, err := resolve(path)
 	if err != nil {
-		return nil, err
-	}
-	if resolved, err = filepath.Abs(resolved); err != nil {
 		return nil, err
 	}
 	return os.OpenRoot(resolved)

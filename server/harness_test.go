@@ -53,7 +53,7 @@ func startIn(tb testing.TB, dir string, flags ...string) *running {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if r.server, err = open(cmd.(*serveConfig), r.stderr); err != nil {
+	if r.server, err = open(tb.Context(), cmd.(*serveConfig), r.stderr); err != nil {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

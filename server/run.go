@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -37,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 func (c *serveConfig) run(ctx context.Context, stderr io.Writer) error {
-	s, err := open(c, stderr)
+	s, err := open(ctx, c, stderr)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ type server struct {
 
 // open opens the program in the order in which its parts need each other. All
 // ports are taken before anything is served. On failure nothing stays open.
-func open(cfg *serveConfig, stderr io.Writer) (_ *server, err error) {
+func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, err error) {
 	s := &server{cfg: cfg, front: newFront(&cfg.commonConfig, stderr), drain: make(chan struct{})}
 	defer func() {
 		if err != nil {
@@ -86,7 +88,9 @@ func open(cfg *serveConfig, stderr io.Writer) (_ *server, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--log-file: %w", err)
 	}
-	s.store = register.NewMemory()
+	if s.store, err = register.Open(ctx, cfg.State, s.stderr); err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
+	}
 	if s.grpcListener, err = listen("--grpc", cfg.GRPC); err != nil {
 		return nil, err
 	}
@@ -135,14 +139,28 @@ func (s *server) isHealthy() bool {
 // ownFiles returns what tells the program's own files, which are never served even
 // where they lie in the served directory.
 func (s *server) ownFiles() (hidden func(path string) bool, err error) {
-	log, err := filepath.Abs(s.cfg.LogFile)
-	if err == nil {
-		log, err = filepath.EvalSymlinks(log)
-	}
+	log, err := resolve(s.cfg.LogFile)
 	if err != nil {
 		return nil, fmt.Errorf("--log-file: %w", err)
 	}
-	return func(path string) bool { return messagelog.Owns(log, path) }, nil
+	state := register.OwnFiles(s.cfg.State)
+	for i := range state {
+		if state[i], err = resolve(state[i]); err != nil {
+			return nil, fmt.Errorf("--state: %w", err)
+		}
+	}
+	return func(path string) bool {
+		return messagelog.Owns(log, path) || slices.Contains(state, path)
+	}, nil
+}
+
+// resolve returns the absolute path of a file, free of symbolic links.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 // serve serves until ctx is done or a door fails, and then shuts down. It returns
@@ -159,6 +177,7 @@ func (s *server) serve(ctx context.Context) error {
 	s.announce("gRPC", s.grpcListener)
 	s.front.serve(doors)
 	doors.Go(func() error { return s.reopenLog(ctx) })
+	doors.Go(func() error { return s.watchStore(ctx) })
 	<-ctx.Done()
 	s.stop()
 	return errors.Join(doors.Wait(), s.close())
@@ -176,6 +195,32 @@ func (s *server) reopenLog(ctx context.Context) error {
 			s.log.Reopen()
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// storeCheck is how often the register is asked how it does.
+const storeCheck = time.Second
+
+// watchStore says NOT_SERVING for the number service while the register is away.
+// The files can be served all the same, so the server as a whole is SERVING.
+func (s *server) watchStore(ctx context.Context) error {
+	tick := time.NewTicker(storeCheck)
+	defer tick.Stop()
+	healthy := true
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if now := s.store.Health() == nil; now != healthy {
+			healthy = now
+			status := grpc_health_v1.HealthCheckResponse_SERVING
+			if !healthy {
+				status = grpc_health_v1.HealthCheckResponse_NOT_SERVING
+			}
+			s.health.SetServingStatus(numbersv1.NumberService_ServiceDesc.ServiceName, status)
 		}
 	}
 }

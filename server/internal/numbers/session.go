@@ -55,11 +55,19 @@ func (s *Service) Count(stream countStream) error {
 	return toStatus(sess.run())
 }
 
-// enter counts a session in.
-func (s *Service) enter(id int32) {
-	if sessions := s.store.Enter(id); sessions > 1 {
-		s.log.Warn("client ID in use by several sessions: they share one record, the last write wins",
-			"client", id, "sessions", sessions)
+// enter counts the session in.
+func (c *session) enter() {
+	c.entered = true
+	if open := c.service.store.Enter(c.id); open > 1 {
+		c.service.log.Warn("client ID in use by several sessions: they share one record, the last write wins",
+			"client", c.id, "sessions", open)
+	}
+}
+
+// leave counts it out.
+func (c *session) leave() {
+	if c.entered {
+		c.service.store.Leave(c.id)
 	}
 }
 
@@ -166,8 +174,7 @@ func (c *session) register() error {
 		return apierror.InvalidArgument("INVALID_CLIENT_ID", "register.client_id",
 			fmt.Sprintf("must be 0 to %d, is %d", c.service.maxID, c.id))
 	}
-	c.service.enter(c.id)
-	c.entered = true
+	c.enter()
 	record, returning, err := c.service.store.Register(c.stream.Context(), c.id, time.Now())
 	if err != nil {
 		return err

@@ -78,8 +78,8 @@ func (r *results) writeJSON(w io.Writer) error {
 	return e.Encode(struct {
 		Rounds      int          `json:"rounds"`
 		Seconds     float64      `json:"seconds"` // of one measurement
-		Comparisons []comparison `json:"comparisons"`
-		Memory      []memoryUse  `json:"memory"`
+		Comparisons []comparison `json:"comparisons,omitempty"`
+		Memory      []memoryUse  `json:"memory,omitempty"`
 		Scaling     []cell       `json:"scaling,omitempty"`
 	}{r.options.rounds, r.options.length.Seconds(), r.comparisons(), r.memoryUses(), r.cells()})
 }

@@ -1,0 +1,126 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"google.golang.org/grpc"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Get downloads files over gRPC and checks their size and checksum.
+type Get struct {
+	Conns    []grpc.ClientConnInterface // the i-th client uses the i-th, modulo their number
+	Files    []string                   // what each client asks for in turn
+	Rate     int64                      // the most bytes a second that one client takes; 0: no limit
+	Download bool                       // by Parity's own download client, else by the generated stub
+}
+
+var _ Load = (*Get)(nil)
+
+func (g *Get) name() string {
+	if g.Download {
+		return "download"
+	}
+	return "get"
+}
+
+func (g *Get) sockets(int) int { return len(g.Conns) }
+
+// prepare gets every file once: a server with a cache has then filled it.
+func (g *Get) prepare(ctx context.Context) error {
+	for _, name := range g.Files {
+		if err := receive(ctx, filesv1.NewFileServiceClient(g.Conns[0]), &filesv1.GetRequest{Name: name}, func(int) {}); err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// connect gets one byte, so that the connection stands.
+func (g *Get) connect(ctx context.Context, i int, t *tally) (client, error) {
+	c := &getClient{load: g, files: filesv1.NewFileServiceClient(g.Conns[i%len(g.Conns)]), t: t}
+	return c, receive(ctx, c.files, &filesv1.GetRequest{Name: g.Files[0], Limit: 1}, func(int) {})
+}
+
+type getClient struct {
+	load  *Get
+	files filesv1.FileServiceClient
+	t     *tally
+	next  int
+}
+
+func (c *getClient) work(ctx context.Context) { c.t.repeat(ctx, c.get) }
+func (c *getClient) end(context.Context)      {}
+
+// get gets the next file.
+func (c *getClient) get(ctx context.Context) error {
+	name := c.load.Files[c.next%len(c.load.Files)]
+	c.next++
+	took := c.t.takes(ctx, c.load.Rate)
+	if c.load.Download {
+		return downloadCopy(ctx, c.files, name, took)
+	}
+	return receive(ctx, c.files, &filesv1.GetRequest{Name: name}, took)
+}
+
+// receive gets what request asks for with the generated stub, and tells took how
+// many bytes each response had.
+func receive(ctx context.Context, files filesv1.FileServiceClient, request *filesv1.GetRequest, took func(n int)) error {
+	ctx, cancel := context.WithCancel(ctx) // or a stream that is given up would stay
+	defer cancel()
+	stream, err := files.Get(ctx, request)
+	if err != nil {
+		return err
+	}
+	resp, err := stream.Recv()
+	if err != nil {
+		return early(err)
+	}
+	promised := resp.GetFile().GetSizeBytes()
+	if limit := request.GetLimit(); limit > 0 {
+		promised = min(promised, limit)
+	}
+	var size int64
+	var sum uint32
+	for {
+		size += int64(len(resp.GetData()))
+		sum = crc32.Update(sum, castagnoli, resp.GetData())
+		took(len(resp.GetData()))
+		if resp.Crc32C != nil {
+			break
+		}
+		if resp, err = stream.Recv(); err != nil {
+			return early(err)
+		}
+	}
+	switch {
+	case size != promised:
+		return fmt.Errorf("promised %d bytes, got %d", promised, size)
+	case sum != resp.GetCrc32C():
+		return fmt.Errorf("the server's checksum is %08x, that of the bytes %08x", resp.GetCrc32C(), sum)
+	}
+	switch _, err := stream.Recv(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err == nil:
+		return errors.New("got more after the checksum")
+	default:
+		return err
+	}
+}
+
+// early is for a stream that ended before its last response: success is a failure
+// then.
+func early(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("the stream ended without a checksum")
+	}
+	return err
+}

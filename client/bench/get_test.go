@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"bytes"
+	"io"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"example.com/parity/client/internal/fakeserver"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+func TestGet(t *testing.T) {
+	files := new(fakeserver.Files)
+	files.Put("empty", nil)
+	files.Put("4k", bytes.Repeat([]byte("x"), 4<<10))
+	files.Put("3m", bytes.Repeat([]byte("y"), 3<<20))
+	s := fakeserver.Start(t, files, nil)
+	for _, download := range []bool{false, true} {
+		load := &Get{Conns: dialN(t, s.Addr, 2), Files: []string{"empty", "4k", "3m"}, Download: download}
+		t.Run(load.name(), func(t *testing.T) {
+			r := runUntil(t, 9, 0, 3, load)
+			wantClean(t, r)
+			if r.Clients != 3 || r.Latency.P50 <= 0 || r.Latency.P999 < r.Latency.P50 {
+				t.Errorf("report %+v does not add up", r)
+			}
+			// The files take turns, so whole rounds of them have their bytes.
+			if round := int64(3<<20 + 4<<10); r.Bytes < (r.Operations/3-3)*round || r.Bytes > (r.Operations/3+4)*round {
+				t.Errorf("%d operations brought %d bytes", r.Operations, r.Bytes)
+			}
+		})
+	}
+}
+
+// TestGetCountsWrongAnswers lets a server go wrong when the load has begun.
+func TestGetCountsWrongAnswers(t *testing.T) {
+	for says, before := range map[string]func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error{
+		"checksum is": func(_ *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error {
+			if sent > 0 {
+				resp.Data = bytes.Clone(resp.GetData())
+				resp.Data[17]++
+			}
+			return nil
+		},
+		"promised 2097152 bytes, got 2097151": func(_ *fakeserver.Call, _ int64, resp *filesv1.GetResponse) error {
+			if resp.Crc32C != nil {
+				resp.Data = resp.GetData()[1:]
+			}
+			return nil
+		},
+		"without a checksum": func(_ *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+			if sent > 0 {
+				return io.EOF
+			}
+			return nil
+		},
+		"too hot (Internal)": func(*fakeserver.Call, int64, *filesv1.GetResponse) error {
+			return status.Error(codes.Internal, "too hot")
+		},
+	} {
+		t.Run(says, func(t *testing.T) {
+			files := &fakeserver.Files{Before: func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error {
+				if call.Number < 3 { // prepare's, connect's, and one that is right
+					return nil
+				}
+				return before(call, sent, resp)
+			}}
+			files.Put("2m", make([]byte, 2<<20))
+			s := fakeserver.Start(t, files, nil)
+			r := runUntil(t, 0, 1, 1, &Get{Conns: dialN(t, s.Addr, 1), Files: []string{"2m"}})
+			wantError(t, r, says)
+			if r.Operations != 1 {
+				t.Errorf("%d operations succeeded, want 1", r.Operations)
+			}
+		})
+	}
+}
+
+func TestGetNotFound(t *testing.T) {
+	s := fakeserver.Start(t, new(fakeserver.Files), nil)
+	_, err := Run(t.Context(), &Get{Conns: dialN(t, s.Addr, 1), Files: []string{"no"}}, Options{Clients: 1, For: moment})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("Run = %v, want NotFound", err)
+	}
+}
+
+func TestGetRate(t *testing.T) {
+	t.Parallel()
+	files := new(fakeserver.Files)
+	files.Put("8m", make([]byte, 8<<20))
+	s := fakeserver.Start(t, files, nil)
+	const rate, clients = 4 << 20, 2
+	r := runFor(t, time.Second, clients, &Get{Conns: dialN(t, s.Addr, clients), Files: []string{"8m"}, Rate: rate})
+	// A client sleeps after what it has taken: it may be a response ahead.
+	most := clients * (rate*r.Seconds + 1<<20)
+	if bytes := float64(r.Bytes); bytes < most/4 || bytes > most {
+		t.Errorf("took %.0f bytes in %.2f s, want up to %.0f", bytes, r.Seconds, most)
+	}
+	if r.Errors != 0 {
+		t.Errorf("errors: %q", r.Examples)
+	}
+}

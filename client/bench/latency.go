@@ -1,0 +1,62 @@
+package bench
+
+import (
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+const (
+	// Latencies are told apart by 1 %, and by half a microsecond where that is
+	// more: some 20 KiB a histogram.
+	shortest    = time.Microsecond
+	longest     = time.Hour
+	significant = 2
+	// histograms is how many there are at most. Clients share them when there are
+	// more, since 10,001 would be 200 MiB.
+	histograms = 64
+)
+
+// latency is the distribution of some clients' latencies.
+type latency struct {
+	mu        sync.Mutex
+	histogram *hdrhistogram.Histogram
+}
+
+func newLatency() *latency {
+	return &latency{histogram: hdrhistogram.New(int64(shortest), int64(longest), significant)}
+}
+
+func (l *latency) record(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.histogram.RecordValue(int64(min(d, longest))) // fails out of its range only
+}
+
+// latencies are those of all clients.
+type latencies []*latency
+
+func newLatencies(clients int) latencies {
+	all := make(latencies, min(clients, histograms))
+	for i := range all {
+		all[i] = newLatency()
+	}
+	return all
+}
+
+// of returns the one for the i-th client.
+func (all latencies) of(i int) *latency { return all[i%len(all)] }
+
+// quantiles returns the values that 50, 99 and 99.9 % of the latencies do not
+// exceed, 0 if there are none.
+func (all latencies) quantiles() (p50, p99, p999 time.Duration) {
+	sum := newLatency().histogram
+	for _, l := range all {
+		l.mu.Lock()
+		sum.Merge(l.histogram)
+		l.mu.Unlock()
+	}
+	at := func(percent float64) time.Duration { return time.Duration(sum.ValueAtPercentile(percent)) }
+	return at(50), at(99), at(99.9)
+}

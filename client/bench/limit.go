@@ -1,0 +1,23 @@
+package bench
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// spareDescriptors is what a program has open beside its sockets.
+const spareDescriptors = 64
+
+// checkLimit returns an error if the process may not open that many sockets. The
+// Go runtime has raised the soft limit to the hard one already.
+func checkLimit(sockets int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limit of open files: %w", err)
+	}
+	if uint64(sockets+spareDescriptors) > limit.Cur {
+		return fmt.Errorf("%d connections are more than this process may have: its limit of open files (ulimit -n) is %d",
+			sockets, limit.Cur)
+	}
+	return nil
+}

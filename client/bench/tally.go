@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// pause is how long a client waits after an error: a server that is away must not
+// be asked a million times.
+const pause = 100 * time.Millisecond
+
+var errStalled = fmt.Errorf("nothing came for %v", patience)
+
+// tally is where one client notes what it does.
+type tally struct {
+	operations, bytes atomic.Int64 // others look on
+	latency           *latency
+	errors            *errorLog
+	last              time.Time // when something arrived last
+}
+
+// takes returns what is to be told of each piece of a file that arrives, and that
+// waits, then, until it may have arrived at that rate. When ctx is done, what is
+// still to be had from the client's own buffers does not count.
+func (t *tally) takes(ctx context.Context, rate int64) func(n int) {
+	speed := newPace(rate)
+	return func(n int) {
+		speed.keep(ctx, n)
+		if ctx.Err() == nil {
+			t.bytes.Add(int64(n))
+			t.last = time.Now()
+		}
+	}
+}
+
+// done notes an operation that succeeded.
+func (t *tally) done(d time.Duration) {
+	t.operations.Add(1)
+	t.latency.record(d)
+}
+
+// repeat does one operation after another until ctx is done. What is under way
+// then counts neither as done nor as an error, but its bytes do.
+func (t *tally) repeat(ctx context.Context, operation func(context.Context) error) {
+	t.last = time.Now()
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := operation(ctx)
+		now := time.Now()
+		switch {
+		case err == nil:
+			t.done(now.Sub(began))
+			t.last = now
+		case ctx.Err() == nil:
+			t.errors.add(err)
+			t.last = now
+			sleep(ctx, pause)
+		case !isCutOff(err):
+			t.errors.add(err)
+		case now.Sub(t.last) > patience:
+			t.errors.add(errStalled)
+		}
+	}
+}
+
+// isCutOff reports whether err is what an operation fails with when its context
+// is done or its connection's deadline is over.
+func isCutOff(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, os.ErrDeadlineExceeded) || status.Code(err) == codes.Canceled
+}
+
+// sleep waits for d or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
