@@ -24,6 +24,7 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/legacytcp"
+	"example.com/parity/server/internal/filecache"
 )
 
 // wantStatus checks the code and that the details say why.
@@ -97,7 +98,7 @@ func TestGetStatuses(t *testing.T) {
 
 // TestGetRanges crosses the borders of chunks.
 func TestGetRanges(t *testing.T) {
-	const chunk = 1 << 20
+	const chunk = filecache.BlockSize
 	r := start(t)
 	want := content(3*chunk + 5)
 	r.write(t, "cached", want)

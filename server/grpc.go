@@ -60,17 +60,17 @@ func newInterceptors(cfg *serveConfig, log *messagelog.Log, registry *prometheus
 		PeerKey: legacytcp.MetadataPeer,
 		Trusted: cfg.TrustedGateways,
 	}
-	calls, labels := newCallMetrics(registry)
+	countUnary, countStream := newCallMetrics(registry)
 	// Innermost, so that the log sees a panic as the error that it becomes.
 	recovered := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
 		return apierror.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	})
 	return interceptors{
 		unary: []grpc.UnaryServerInterceptor{
-			from.Unary, calls.UnaryServerInterceptor(labels), log.Unary, recovery.UnaryServerInterceptor(recovered),
+			from.Unary, countUnary, log.Unary, recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
-			from.Stream, calls.StreamServerInterceptor(labels), log.Stream, recovery.StreamServerInterceptor(recovered),
+			from.Stream, countStream, log.Stream, recovery.StreamServerInterceptor(recovered),
 		},
 	}
 }

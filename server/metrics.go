@@ -6,6 +6,7 @@ import (
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"google.golang.org/grpc"
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/filecache"
@@ -21,14 +22,20 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// newCallMetrics returns the counters of calls and messages, by method, status and
-// door.
-func newCallMetrics(r *prometheus.Registry) (*grpcprom.ServerMetrics, grpcprom.Option) {
+// newCallMetrics returns interceptors that count calls by method, status and door.
+func newCallMetrics(r *prometheus.Registry) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
 	calls := grpcprom.NewServerMetrics(grpcprom.WithContextLabels("door"))
 	r.MustRegister(calls)
-	return calls, grpcprom.WithLabelsFromContext(func(ctx context.Context) prometheus.Labels {
+	labels := grpcprom.WithLabelsFromContext(func(ctx context.Context) prometheus.Labels {
 		return prometheus.Labels{"door": origin.FromContext(ctx).Door}
 	})
+	count := calls.StreamServerInterceptor(labels)
+	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		// The stream that counts each message is left out: it looks its counters up for
+		// every one, which costs a tenth of a round trip.
+		return count(srv, ss, info, func(srv any, _ grpc.ServerStream) error { return next(srv, ss) })
+	}
+	return calls.UnaryServerInterceptor(labels), stream
 }
 
 // gatewayMetrics counts the connections of the original protocols.

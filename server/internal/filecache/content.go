@@ -9,9 +9,14 @@ import (
 
 // BlockSize is the most bytes that Chunk hands out at once. Files are kept in
 // blocks of this size, each an allocation of its own, so that a slow reader holds
-// on to the block it is sending, not to a whole file that has been evicted. 1 MiB
-// is large enough for the cost of a chunk not to be seen.
-const BlockSize = 1 << 20
+// on to the block it is sending, not to a whole file that has been evicted. It is
+// so large that the cost of a chunk is not seen, and so much less than 1 MiB that a
+// block and what describes it fit into the 1 MiB buffers that gRPC clients pool.
+const BlockSize = 1<<20 - 4<<10
+
+// diskChunk is the most bytes that are read at once for a file that is not cached.
+// Each of its readers has one or two of these of its own.
+const diskChunk = 256 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -43,7 +43,7 @@ func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
 		}
 		// Evicted under a slow reader.
 	}
-	return f.readDisk(off, to-from)
+	return f.readDisk(off, min(to-from, diskChunk))
 }
 
 // readDisk reads n bytes at off past the cache.

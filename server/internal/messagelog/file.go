@@ -10,9 +10,9 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 )
 
-// bufferSize is how many bytes of lines may stay in memory. A full buffer is
-// written before the next line is taken, so that a slow disk slows the callers and
-// loses nothing.
+// bufferSize is how many bytes of lines may stay in memory, twice: while one buffer
+// is written, the other takes lines. When both are full the callers wait, so that a
+// slow disk slows them and loses nothing.
 const bufferSize = 256 << 10
 
 // file is a log file that is written in large pieces.
@@ -22,19 +22,27 @@ type file struct {
 
 	mu      sync.Mutex
 	buf     []byte
-	disk    *lumberjack.Logger
-	failing bool
+	spare   []byte
 	second  int64  // the Unix time that stamp is of
 	stamp   []byte // its text, to the second
+	writing bool   // spare is being written, by whoever set this
+	written *sync.Cond
+
+	// For whoever is writing only.
+	disk    *lumberjack.Logger
+	failing bool
 }
 
 func newFile(o Options) *file {
 	const mib = 1 << 20
-	return &file{
+	f := &file{
 		stderr: o.Stderr,
 		buf:    make([]byte, 0, bufferSize),
+		spare:  make([]byte, 0, bufferSize),
 		disk:   &lumberjack.Logger{Filename: o.Path, MaxSize: int((o.MaxSize + mib - 1) / mib), MaxBackups: o.Keep},
 	}
+	f.written = sync.NewCond(&f.mu)
+	return f
 }
 
 // Write takes a line that is complete. It never fails: what goes wrong is said on
@@ -68,9 +76,9 @@ func (f *file) appendTime(b []byte, now time.Time) []byte {
 	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
-// makeRoom sees to it that n more bytes may be buffered.
+// makeRoom sees to it that n more bytes may be buffered. The caller holds mu.
 func (f *file) makeRoom(n int) {
-	if len(f.buf)+n > bufferSize {
+	for len(f.buf) > 0 && len(f.buf)+n > bufferSize {
 		f.writeOut()
 	}
 }
@@ -81,33 +89,49 @@ func (f *file) flush() {
 	f.writeOut()
 }
 
-// writeOut writes what is buffered. What cannot be written is lost, and counted: to
-// keep it would take memory without bound.
+// writeOut writes what is buffered, or waits while another does that. The caller
+// holds mu, and others may hold it meanwhile. What cannot be written is lost, and
+// counted: to keep it would take memory without bound.
 func (f *file) writeOut() {
+	if f.writing {
+		f.written.Wait()
+		return
+	}
 	if len(f.buf) == 0 {
 		return
 	}
-	n, err := f.disk.Write(f.buf)
+	f.buf, f.spare, f.writing = f.spare[:0], f.buf, true
+	f.mu.Unlock()
+	n, err := f.disk.Write(f.spare)
 	if err != nil {
-		f.lost.Add(int64(len(f.buf) - n))
-	}
-	if err != nil && !f.failing { // once, not for every line
-		fmt.Fprintf(f.stderr, "server: lines of the log are lost: %v\n", err)
+		f.lost.Add(int64(len(f.spare) - n))
+		if !f.failing { // once, not for every line
+			fmt.Fprintf(f.stderr, "server: lines of the log are lost: %v\n", err)
+		}
 	}
 	f.failing = err != nil
-	f.buf = f.buf[:0]
+	f.mu.Lock()
+	f.writing = false
+	f.written.Broadcast()
+}
+
+// drain writes all that is buffered. The caller holds mu.
+func (f *file) drain() {
+	for f.writing || len(f.buf) > 0 {
+		f.writeOut()
+	}
 }
 
 func (f *file) reopen() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.writeOut()
+	f.drain()
 	f.disk.Close() // the next write opens it again
 }
 
 func (f *file) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.writeOut()
+	f.drain()
 	return f.disk.Close()
 }

@@ -16,8 +16,23 @@ func draw(p numbersv1.Parity) (int32, numbersv1.Parity) {
 		return 2*rand.Int32N(50) + 1, p
 	}
 	n := rand.Int32N(100)
-	if n%2 == 0 {
-		return n, numbersv1.Parity_PARITY_EVEN
-	}
-	return n, numbersv1.Parity_PARITY_ODD
+	return n, parityOf(n)
 }
+
+func parityOf(n int32) numbersv1.Parity {
+	if n%2 == 0 {
+		return numbersv1.Parity_PARITY_EVEN
+	}
+	return numbersv1.Parity_PARITY_ODD
+}
+
+// increments are the responses to draws, by number. There are only so many, and what
+// is sent is never changed, so that sessions can share them.
+var increments = func() (all [100]*numbersv1.CountResponse) {
+	for n := range int32(len(all)) {
+		all[n] = &numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{
+			Increment: &numbersv1.Increment{Number: n, Parity: parityOf(n)},
+		}}
+	}
+	return all
+}()

@@ -202,11 +202,9 @@ func (c *session) draw(p numbersv1.Parity) error {
 	if err := validateParity(p); err != nil {
 		return err
 	}
-	number, parity := draw(p)
+	number, _ := draw(p)
 	c.service.store.Save(c.id, register.Change{Number: number, SetNumber: true, Seen: time.Now()})
-	return c.send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{Increment: &numbersv1.Increment{
-		Number: number, Parity: parity,
-	}}})
+	return c.send(increments[number])
 }
 
 // confirm tells the client that r is durable, with what was committed along with
