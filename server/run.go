@@ -110,7 +110,7 @@ func (s *server) openServices() error {
 	s.numbers = numbers.New(s.store, s.cfg.MaxClientID, s.log.Logger)
 	files := files.New(s.root, s.cache, hidden)
 
-	s.registry.MustRegister(cacheCollector{s.cache}, lostLogBytes(s.log))
+	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
@@ -270,6 +270,9 @@ func (s *server) close() error {
 	s.front.close()
 	if s.grpcListener != nil {
 		s.grpcListener.Close() // closed already where it was served
+	}
+	if s.channel != nil {
+		s.channel.Close()
 	}
 	if s.numbers != nil {
 		s.numbers.Wait()

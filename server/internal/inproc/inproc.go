@@ -29,7 +29,11 @@ type Channel struct {
 	unary   grpc.UnaryServerInterceptor
 	stream  grpc.StreamServerInterceptor
 	methods map[string]method // by full name
+	pool    coroutines
 }
+
+// Close gives up what the channel keeps for calls to come. There must be none.
+func (c *Channel) Close() { c.pool.close() }
 
 var (
 	_ grpc.ClientConnInterface = (*Channel)(nil)
@@ -85,7 +89,7 @@ func (c *Channel) NewStream(ctx context.Context, _ *grpc.StreamDesc, name string
 	if m.stream == nil {
 		return nil, unknown(name)
 	}
-	return newStream(ctx, m, c.stream, &grpc.StreamServerInfo{
+	return newStream(ctx, &c.pool, m, c.stream, &grpc.StreamServerInfo{
 		FullMethod:     name,
 		IsClientStream: m.stream.ClientStreams,
 		IsServerStream: m.stream.ServerStreams,

@@ -38,8 +38,9 @@ func (s *services) Get(_ *filesv1.GetRequest, st filesv1.FileService_GetServer) 
 	return s.get(st)
 }
 
-func newChannel(s *services) *Channel {
+func newChannel(tb testing.TB, s *services) *Channel {
 	c := NewChannel(nil, nil)
+	tb.Cleanup(c.Close)
 	numbersv1.RegisterNumberServiceServer(c, s)
 	filesv1.RegisterFileServiceServer(c, s)
 	return c
@@ -62,7 +63,7 @@ func TestUnary(t *testing.T) {
 		}
 		return &numbersv1.DrawResponse{Number: 7}, nil
 	}}
-	numbers := numbersv1.NewNumberServiceClient(newChannel(s))
+	numbers := numbersv1.NewNumberServiceClient(newChannel(t, s))
 	ctx := metadata.AppendToOutgoingContext(t.Context(), "k", "v")
 	if resp, err := numbers.Draw(ctx, &numbersv1.DrawRequest{}); err != nil || resp.GetNumber() != 7 {
 		t.Errorf("Draw = %v, %v", resp, err)
@@ -76,7 +77,7 @@ func TestUnary(t *testing.T) {
 	if _, err := numbers.Draw(ended, &numbersv1.DrawRequest{}); status.Code(err) != codes.Canceled {
 		t.Errorf("Draw with a context that has ended = %v", err)
 	}
-	if err := newChannel(s).Invoke(t.Context(), "/no/Such", nil, nil); status.Code(err) != codes.Unimplemented {
+	if err := newChannel(t, s).Invoke(t.Context(), "/no/Such", nil, nil); status.Code(err) != codes.Unimplemented {
 		t.Errorf("unknown method: %v", err)
 	}
 }
@@ -101,6 +102,7 @@ func TestInterceptors(t *testing.T) {
 		draw: func(context.Context) (*numbersv1.DrawResponse, error) { return &numbersv1.DrawResponse{}, nil },
 		get:  func(filesv1.FileService_GetServer) error { return nil },
 	}
+	t.Cleanup(c.Close)
 	numbersv1.RegisterNumberServiceServer(c, s)
 	filesv1.RegisterFileServiceServer(c, s)
 	if _, err := numbersv1.NewNumberServiceClient(c).Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
@@ -130,7 +132,7 @@ func TestServerStream(t *testing.T) {
 		}
 		return status.Error(codes.DataLoss, "the end")
 	}}
-	st, err := filesv1.NewFileServiceClient(newChannel(s)).Get(t.Context(), &filesv1.GetRequest{Name: "f"})
+	st, err := filesv1.NewFileServiceClient(newChannel(t, s)).Get(t.Context(), &filesv1.GetRequest{Name: "f"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +171,7 @@ func TestBidi(t *testing.T) {
 			}
 		}
 	}}
-	st, err := numbersv1.NewNumberServiceClient(newChannel(s)).Count(t.Context())
+	st, err := numbersv1.NewNumberServiceClient(newChannel(t, s)).Count(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +230,7 @@ func TestCancel(t *testing.T) {
 		ended <- err
 		return err
 	}}
-	numbers := numbersv1.NewNumberServiceClient(newChannel(s))
+	numbers := numbersv1.NewNumberServiceClient(newChannel(t, s))
 	for sent := range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
 		st, err := numbers.Count(ctx)
@@ -264,7 +266,7 @@ func TestManyResponses(t *testing.T) {
 			}
 		}
 	}}
-	st, err := numbersv1.NewNumberServiceClient(newChannel(s)).Count(t.Context())
+	st, err := numbersv1.NewNumberServiceClient(newChannel(t, s)).Count(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,6 +282,44 @@ func TestManyResponses(t *testing.T) {
 	}
 }
 
+// TestReuse: one coroutine serves calls one after the other, and none is kept of
+// those that ended otherwise.
+func TestReuse(t *testing.T) {
+	n := 0
+	s := &services{get: func(st filesv1.FileService_GetServer) error {
+		n++
+		return st.Send(&filesv1.GetResponse{Data: []byte{byte(n)}})
+	}}
+	c := newChannel(t, s)
+	files := filesv1.NewFileServiceClient(c)
+	for i := range 10 {
+		ctx, cancel := context.WithCancel(t.Context())
+		st, err := files.Get(ctx, &filesv1.GetRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := st.Recv(); err != nil || resp.GetData()[0] != byte(i+1) {
+			t.Fatalf("call %d: %v, %v", i, resp, err)
+		}
+		kept := 0
+		if i%2 == 0 {
+			if _, err := st.Recv(); !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			kept = 1
+		}
+		cancel()
+		if i%2 == 1 {
+			if _, err := st.Recv(); status.Code(err) != codes.Canceled {
+				t.Errorf("after the end: %v", err)
+			}
+		}
+		if got := len(c.pool.idle); got != kept {
+			t.Errorf("%d coroutines are kept after call %d, want %d", got, i, kept)
+		}
+	}
+}
+
 func BenchmarkBidi(b *testing.B) {
 	s := &services{count: func(st numbersv1.NumberService_CountServer) error {
 		for {
@@ -291,7 +331,7 @@ func BenchmarkBidi(b *testing.B) {
 			}
 		}
 	}}
-	st, err := numbersv1.NewNumberServiceClient(newChannel(s)).Count(b.Context())
+	st, err := numbersv1.NewNumberServiceClient(newChannel(b, s)).Count(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}

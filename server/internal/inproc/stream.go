@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -28,27 +27,28 @@ type stream struct {
 	cancel        context.CancelFunc
 	unwatch       func() bool // ends the watch on the caller's context
 
-	mu   sync.Mutex         // one goroutine runs the coroutine at a time
-	next func() (any, bool) // runs the handler to its next response, or to wantsRequest
-	stop func()             // ends the handler
-	err  error              // what the handler returned, once next says that it is over
+	pool *coroutines
+
+	mu  sync.Mutex // one goroutine runs the coroutine at a time
+	co  *coroutine // runs the handler to its next response, or to wantsRequest; nil when it is over
+	err error      // what the handler returned, once it is over
 
 	// These are handed over along with the turn.
-	request  any  // the next request, nil if there is none
-	closed   bool // there will be no more requests
-	queued   []any
-	finished bool
-	yield    func(any) bool
-	stopped  bool // yield has said that there will be no more turns
+	request any  // the next request, nil if there is none
+	closed  bool // there will be no more requests
+	queued  []any
+	yield   func(any) bool
+	stopped bool // yield has said that there will be no more turns
 }
 
-func newStream(caller context.Context, m method, intercept grpc.StreamServerInterceptor, info *grpc.StreamServerInfo) *stream {
-	s := &stream{clientStreams: m.stream.ClientStreams}
+func newStream(caller context.Context, pool *coroutines, m method, intercept grpc.StreamServerInterceptor, info *grpc.StreamServerInfo) *stream {
+	s := &stream{clientStreams: m.stream.ClientStreams, pool: pool, co: pool.get()}
 	s.ctx, s.cancel = context.WithCancel(serverContext(caller))
-	s.next, s.stop = iter.Pull(func(yield func(any) bool) {
+	s.co.work = func(yield func(any) bool) (again bool) {
 		s.yield = yield
 		s.err = intercept(m.service, (*serverSide)(s), info, m.stream.Handler)
-	})
+		return !s.stopped
+	}
 	// A caller who gives up need not say so in any other way than by its context.
 	s.unwatch = context.AfterFunc(caller, func() {
 		s.mu.Lock()
@@ -58,30 +58,34 @@ func newStream(caller context.Context, m method, intercept grpc.StreamServerInte
 	return s
 }
 
-// end ends the handler where it is still there. The caller holds mu.
-func (s *stream) end() {
-	s.finished = true
+// abort ends the handler where it stands, with that error for the caller. The
+// caller holds mu.
+func (s *stream) abort(err error) {
 	s.cancel()
-	s.stop()
 	s.unwatch()
+	s.co.stop()
+	s.co, s.err = nil, err
 }
 
 // checkContext ends the call if its context has ended. The caller holds mu.
 func (s *stream) checkContext() {
-	if err := s.ctx.Err(); err != nil && !s.finished {
-		s.end()
-		s.err = status.FromContextError(err).Err()
+	if err := s.ctx.Err(); err != nil && s.co != nil {
+		s.abort(status.FromContextError(err).Err())
 	}
 }
 
-// run gives the handler a turn. It returns io.EOF when the handler is over.
-// The caller holds mu.
+// run gives the handler a turn. It returns an error when the handler is over: its
+// own, or else io.EOF. The caller holds mu.
 func (s *stream) run() (any, error) {
-	if !s.finished {
-		if resp, more := s.next(); more {
+	if s.co != nil {
+		resp, _ := s.co.next()
+		if _, isOver := resp.(over); !isOver {
 			return resp, nil
 		}
-		s.end()
+		s.cancel()
+		s.unwatch()
+		s.pool.put(s.co)
+		s.co = nil
 	}
 	if s.err != nil {
 		return nil, s.err
@@ -94,7 +98,7 @@ func (s *stream) run() (any, error) {
 func (s *stream) SendMsg(m any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.checkContext(); s.finished {
+	if s.checkContext(); s.co == nil {
 		return io.EOF
 	}
 	s.request = m
@@ -115,8 +119,7 @@ func (s *stream) advance() error {
 			return nil
 		}
 		if len(s.queued) == maxQueued {
-			s.end()
-			s.err = status.Error(codes.ResourceExhausted, "the responses are not received")
+			s.abort(status.Error(codes.ResourceExhausted, "the responses are not received"))
 			return io.EOF
 		}
 		s.queued = append(s.queued, resp)

@@ -50,10 +50,11 @@ func (r Resolver) resolve(ctx context.Context) context.Context {
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
 		o.InProcess = p.Addr.Network() == inproc.Network
-		md, _ := metadata.FromIncomingContext(ctx)
-		if client := md.Get(r.PeerKey); len(client) > 0 && (o.InProcess || r.trusts(p.Addr)) {
-			o.Peer = client[0]
-			if door := md.Get(r.DoorKey); len(door) > 0 && door[0] == Legacy {
+		if o.InProcess || r.trusts(p.Addr) {
+			if client := metadata.ValueFromIncomingContext(ctx, r.PeerKey); len(client) > 0 {
+				o.Peer = client[0]
+			}
+			if door := metadata.ValueFromIncomingContext(ctx, r.DoorKey); slices.Equal(door, []string{Legacy}) {
 				o.Door = Legacy
 			}
 		}
