@@ -476,7 +476,18 @@ func TestSharedID(t *testing.T) {
 	}
 	list, err := r.numbersClient(t).ListClients(t.Context(), &numbersv1.ListClientsRequest{})
 	if err != nil || len(list.GetClients()) != 1 || list.GetClients()[0].GetActiveSessions() != 2 || list.GetClients()[0].GetLastValue() != 11 {
-		t.Errorf("ListClients = %v, %v; want one client with two sessions and the last value, 11", list, err)
+		t.Fatalf("ListClients = %v, %v; want one client with two sessions and the last value, 11", list, err)
+	}
+	c := list.GetClients()[0]
+	if c.GetDoor() != numbersv1.Door_DOOR_LEGACY || len(c.GetDoors()) != 2 {
+		t.Fatalf("the register has %v; want both doors, the legacy one last", c)
+	}
+	byGRPC, byLegacy := c.GetDoors()[0], c.GetDoors()[1]
+	if byGRPC.GetDoor() != numbersv1.Door_DOOR_GRPC || byLegacy.GetDoor() != numbersv1.Door_DOOR_LEGACY ||
+		time.Since(byGRPC.GetLastSeen().AsTime()) > time.Minute ||
+		!byGRPC.GetLastSeen().AsTime().Before(byLegacy.GetLastSeen().AsTime()) ||
+		!byLegacy.GetLastSeen().AsTime().Equal(c.GetLastSeen().AsTime()) {
+		t.Errorf("the register has %v; want a time for each door, and the later of them as the last", c)
 	}
 	if err := a.close(); err != nil {
 		t.Error(err)

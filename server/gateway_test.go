@@ -22,6 +22,7 @@ import (
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/legacytcp"
+	"example.com/parity/server/internal/register"
 )
 
 // startGateway runs a standalone gateway and returns its address for both
@@ -274,6 +275,13 @@ func TestAdmin(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
+	// Clients of the register, as if they had been away.
+	for id, age := range map[int32]time.Duration{100: 2 * time.Hour, 101: 3 * 24 * time.Hour, 102: 20 * 24 * time.Hour, 103: 40 * 24 * time.Hour} {
+		if _, _, err := r.store.Register(t.Context(), id, register.GRPC, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.store.Save(102, register.Change{Seen: register.SeenAt(register.Legacy, time.Now().Add(-2*time.Hour))})
 	get := func(path string) (int, string) {
 		t.Helper()
 		resp, err := http.Get("http://" + r.adminListener.Addr().String() + path)
@@ -296,6 +304,14 @@ func TestAdmin(t *testing.T) {
 		`parity_legacy_connections_closed_total{reason="client_closed"} 1`,
 		`parity_legacy_connections 0`,
 		`parity_legacy_bad_frames_total 1`,
+		`parity_register_clients{door="grpc",seen_within="1h"} 0`,
+		`parity_register_clients{door="grpc",seen_within="24h"} 1`,
+		`parity_register_clients{door="grpc",seen_within="7d"} 2`,
+		`parity_register_clients{door="grpc",seen_within="30d"} 3`,
+		`parity_register_clients{door="legacy",seen_within="1h"} 1`,
+		`parity_register_clients{door="legacy",seen_within="24h"} 2`,
+		`parity_register_clients{door="legacy",seen_within="7d"} 2`,
+		`parity_register_clients{door="legacy",seen_within="30d"} 2`,
 		`grpc_server_handled_total{door="legacy",grpc_code="OK",grpc_method="Get",grpc_service="parity.files.v1.FileService",grpc_type="server_stream"} 1`,
 	}
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {

@@ -19,9 +19,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// lumberjack starts one goroutine for each log and never ends it; a server opens
-	// one log.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"))
+	goleak.VerifyTestMain(m,
+		// lumberjack starts one goroutine for each log and never ends it; a server opens
+		// one log.
+		goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"),
+		// go-redis looks once a second for a Redis that is away, also when it is closed.
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),
+		goleak.Cleanup(func(code int) {
+			os.RemoveAll(buildDir)
+			os.Exit(code)
+		}))
 }
 
 // running is a server that serves a directory of the test's on free ports.

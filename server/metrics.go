@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ import (
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/origin"
+	"example.com/parity/server/internal/register"
 )
 
 // newRegistry returns a registry that has the Go runtime's and the process's
@@ -108,6 +110,66 @@ func (c cacheCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(cacheEvictions, prometheus.CounterValue, float64(s.Evictions))
 	for result, n := range map[string]int64{"hit": s.Hits, "fill": s.Fills, "join": s.Joins, "uncached": s.Uncached} {
 		ch <- prometheus.MustNewConstMetric(cacheOpens, prometheus.CounterValue, float64(n), result)
+	}
+}
+
+// registerCollector tells how many clients still come through which door. They are
+// counted when the metrics are asked for: clients have no labels of their own.
+type registerCollector struct{ store register.Store }
+
+const (
+	// registerWait bounds the counting: less than the 10 s that Prometheus waits.
+	registerWait = 3 * time.Second
+	// registerPage is how many clients are read at once: three pages for the IDs
+	// that there are by default.
+	registerPage = 4096
+)
+
+var (
+	registerClients = prometheus.NewDesc("parity_register_clients",
+		"Clients that registered, reported or drew through the door within that time; one that used both counts at both. Absent while the register cannot be read.",
+		[]string{"door", "seen_within"}, nil)
+	registerDoors = map[register.Door]string{register.GRPC: origin.GRPC, register.Legacy: origin.Legacy}
+	seenWithin    = map[string]time.Duration{
+		"1h": time.Hour, "24h": 24 * time.Hour, "7d": 7 * 24 * time.Hour, "30d": 30 * 24 * time.Hour,
+	}
+)
+
+// Describe implements prometheus.Collector.
+func (c registerCollector) Describe(ch chan<- *prometheus.Desc) { ch <- registerClients }
+
+// Collect implements prometheus.Collector. Where the register cannot be read, it
+// leaves its metric out: an invalid one would take all others with it.
+func (c registerCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), registerWait)
+	defer cancel()
+	type window struct {
+		door   register.Door
+		within string
+	}
+	counts := map[window]int{}
+	now := time.Now()
+	for after, more := int32(-1), true; more; {
+		page, err := c.store.List(ctx, after, registerPage)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		for _, client := range page {
+			for door, seen := range client.Seen {
+				for within, d := range seenWithin {
+					if !seen.IsZero() && now.Sub(seen) <= d {
+						counts[window{register.Door(door), within}]++
+					}
+				}
+			}
+			after = client.ID
+		}
+		more = len(page) == registerPage
+	}
+	for door, name := range registerDoors {
+		for within := range seenWithin {
+			ch <- prometheus.MustNewConstMetric(registerClients, prometheus.GaugeValue, float64(counts[window{door, within}]), name, within)
+		}
 	}
 }
 

@@ -14,14 +14,13 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/apierror"
 	"example.com/parity/server/internal/register"
 )
 
-// Page sizes of ListClients. The largest page is some 40 kB.
+// Page sizes of ListClients. The largest page is some 70 kB.
 const (
 	defaultPage = 100
 	maxPage     = 1000
@@ -94,13 +93,7 @@ func (s *Service) ListClients(ctx context.Context, req *numbersv1.ListClientsReq
 		resp.NextPageToken = encodeToken(clients[size-1].ID)
 	}
 	for _, c := range clients {
-		resp.Clients = append(resp.Clients, &numbersv1.Client{
-			ClientId:       c.ID,
-			LastNumber:     c.Number,
-			LastValue:      c.Value,
-			ActiveSessions: c.Sessions,
-			LastSeen:       timestamppb.New(c.Seen),
-		})
+		resp.Clients = append(resp.Clients, toClient(c))
 	}
 	return resp, nil
 }

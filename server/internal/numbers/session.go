@@ -32,6 +32,7 @@ type countStream = grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.Co
 type session struct {
 	service *Service
 	stream  countStream
+	door    register.Door
 	id      int32
 	entered bool // counted among the open sessions of id
 
@@ -51,7 +52,7 @@ type reports struct {
 
 // Count serves one counting session.
 func (s *Service) Count(stream countStream) error {
-	sess := &session{service: s, stream: stream, reported: make(chan struct{}, 1)}
+	sess := &session{service: s, stream: stream, door: doorOf(stream.Context()), reported: make(chan struct{}, 1)}
 	return toStatus(sess.run())
 }
 
@@ -175,7 +176,7 @@ func (c *session) register() error {
 			fmt.Sprintf("must be 0 to %d, is %d", c.service.maxID, c.id))
 	}
 	c.enter()
-	record, returning, err := c.service.store.Register(c.stream.Context(), c.id, time.Now())
+	record, returning, err := c.service.store.Register(c.stream.Context(), c.id, c.door, time.Now())
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func (c *session) register() error {
 
 // report hands a value to the register.
 func (c *session) report(value int64) {
-	commit := c.service.store.Save(c.id, register.Change{Value: value, SetValue: true, Seen: time.Now()})
+	commit := c.service.store.Save(c.id, register.Change{Value: value, SetValue: true, Seen: register.SeenAt(c.door, time.Now())})
 	c.mu.Lock()
 	c.latest = reports{n: c.latest.n + 1, value: value, commit: commit}
 	c.mu.Unlock()
@@ -203,7 +204,7 @@ func (c *session) draw(p numbersv1.Parity) error {
 		return err
 	}
 	number, _ := draw(p)
-	c.service.store.Save(c.id, register.Change{Number: number, SetNumber: true, Seen: time.Now()})
+	c.service.store.Save(c.id, register.Change{Number: number, SetNumber: true, Seen: register.SeenAt(c.door, time.Now())})
 	return c.send(increments[number])
 }
 

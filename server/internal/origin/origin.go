@@ -51,11 +51,12 @@ func (r Resolver) resolve(ctx context.Context) context.Context {
 		o.Peer = p.Addr.String()
 		o.InProcess = p.Addr.Network() == inproc.Network
 		if o.InProcess || r.trusts(p.Addr) {
+			// Without the client's address it is no gateway that calls, whatever it says.
 			if client := metadata.ValueFromIncomingContext(ctx, r.PeerKey); len(client) > 0 {
 				o.Peer = client[0]
-			}
-			if door := metadata.ValueFromIncomingContext(ctx, r.DoorKey); slices.Equal(door, []string{Legacy}) {
-				o.Door = Legacy
+				if door := metadata.ValueFromIncomingContext(ctx, r.DoorKey); slices.Equal(door, []string{Legacy}) {
+					o.Door = Legacy
+				}
 			}
 		}
 	}

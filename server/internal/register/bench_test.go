@@ -14,7 +14,7 @@ func BenchmarkSave(b *testing.B) {
 	eachKindParallel(b, func(s Store, id int32, next func() bool) {
 		now, commit := time.Now(), inMemory
 		for v := int64(0); next(); v++ {
-			commit = s.Save(id, Change{Value: v, SetValue: true, Seen: now})
+			commit = s.Save(id, Change{Value: v, SetValue: true, Seen: SeenAt(GRPC, now)})
 		}
 		<-commit.Done()
 	})
@@ -25,7 +25,7 @@ func BenchmarkCommit(b *testing.B) {
 	eachKindParallel(b, func(s Store, id int32, next func() bool) {
 		now := time.Now()
 		for v := int64(0); next(); v++ {
-			<-s.Save(id, Change{Value: v, SetValue: true, Seen: now}).Done()
+			<-s.Save(id, Change{Value: v, SetValue: true, Seen: SeenAt(GRPC, now)}).Done()
 		}
 	})
 }

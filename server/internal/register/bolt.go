@@ -96,9 +96,9 @@ func guard(f func() error) (err error) {
 }
 
 // Register implements Store.
-func (b *Bolt) Register(ctx context.Context, id int32, now time.Time) (Record, bool, error) {
+func (b *Bolt) Register(ctx context.Context, id int32, door Door, now time.Time) (Record, bool, error) {
 	b.mu.Lock()
-	r, returning := b.clients.register(id, now)
+	r, returning := b.clients.register(id, door, now)
 	commit := b.changed(id)
 	b.mu.Unlock()
 	if err := commit.wait(ctx); err != nil {

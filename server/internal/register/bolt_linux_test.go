@@ -27,7 +27,7 @@ func TestBoltDiskFull(t *testing.T) {
 	var commit *Commit
 	eventually(t, "a commit fails", func() bool {
 		for id := range int32(1000) {
-			commit = b.Save(id, Change{Value: 2, SetValue: true, Number: 3, SetNumber: true, Seen: at(2)})
+			commit = b.Save(id, Change{Value: 2, SetValue: true, Number: 3, SetNumber: true, Seen: seen(2)})
 		}
 		<-commit.Done()
 		return commit.Err() != nil
@@ -35,7 +35,7 @@ func TestBoltDiskFull(t *testing.T) {
 	if err := commit.Err(); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("Err() = %v", err)
 	}
-	if _, _, err := b.Register(t.Context(), 2000, at(0)); !errors.Is(err, ErrUnavailable) {
+	if _, _, err := b.Register(t.Context(), 2000, GRPC, at(0)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Register: %v, want %v", err, ErrUnavailable)
 	}
 	if err := os.Remove(filler); err != nil {
@@ -54,6 +54,6 @@ func TestBoltDiskFull(t *testing.T) {
 		t.Fatalf("%d clients, the first %+v; want 1001, value 3", len(page), page[0])
 	}
 	for _, c := range page[1:1000] {
-		equal(t, fmt.Sprint(c.ID), c.Record, Record{Number: 3, Value: 2, Seen: at(2)})
+		equal(t, fmt.Sprint(c.ID), c.Record, Record{Number: 3, Value: 2, Seen: seen(2)})
 	}
 }

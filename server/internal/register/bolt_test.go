@@ -150,7 +150,7 @@ func TestBoltSurvivesAnyDamage(t *testing.T) {
 			opened++
 			all := list(t, b, -1, clients+1)
 			for j, c := range all {
-				if len(all) != clients || c.ID != int32(j) || c.Value != int64(3*j) || c.Number != int32(j%100) || !c.Seen.Equal(at(j%60)) {
+				if len(all) != clients || c.ID != int32(j) || c.Value != int64(3*j) || c.Number != int32(j%100) || !c.Seen[GRPC].Equal(at(j%60)) || !c.Seen[Legacy].IsZero() {
 					t.Fatalf("byte %d: opened with %d clients, and client %d is %+v", i, len(all), j, c)
 				}
 			}
@@ -174,7 +174,7 @@ func boltFile(t *testing.T, clients int32) []byte {
 	for round := range int32(5) {
 		b := openBolt(t, path)
 		for id := round; id < clients; id += 5 {
-			b.Save(id, Change{Value: int64(3 * id), SetValue: true, Number: id % 100, SetNumber: true, Seen: at(int(id % 60))})
+			b.Save(id, Change{Value: int64(3 * id), SetValue: true, Number: id % 100, SetNumber: true, Seen: seen(int(id % 60))})
 		}
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
@@ -233,9 +233,9 @@ func countForever(path string) {
 	for id := range int32(childClients) {
 		wg.Go(func() {
 			now := time.Now()
-			r, _, err := b.Register(context.Background(), id, now)
+			r, _, err := b.Register(context.Background(), id, GRPC, now)
 			for v := r.Value + 1; err == nil; v++ {
-				commit := b.Save(id, Change{Value: v, SetValue: true, Seen: now})
+				commit := b.Save(id, Change{Value: v, SetValue: true, Seen: SeenAt(GRPC, now)})
 				<-commit.Done()
 				if err = commit.Err(); err == nil {
 					fmt.Println(id, v)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
-	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -15,12 +14,13 @@ import (
 // The file of a Bolt store has two buckets, format 1:
 //
 //	parity   "format" → "1"
-//	clients  ID, 4 bytes → record, 24 bytes, both big endian
+//	clients  ID, 4 bytes → record, 32 bytes, both big endian
 //
 //	record   0  number, int32
 //	         4  value, int64
-//	        12  last seen, int64, microseconds since 1970
-//	        20  CRC-32C (Castagnoli) of the ID and of the 20 bytes before
+//	        12  last seen at gRPC, int64, microseconds since 1970, 0: never
+//	        20  last seen at the legacy door, likewise
+//	        28  CRC-32C (Castagnoli) of the ID and of the 28 bytes before
 //
 // A change of this is a new format.
 var (
@@ -32,7 +32,7 @@ var (
 
 const (
 	idSize     = 4
-	recordSize = 24
+	recordSize = 32
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -45,7 +45,8 @@ func encodeRecord(key []byte, r Record) []byte {
 	b := make([]byte, 0, recordSize)
 	b = binary.BigEndian.AppendUint32(b, uint32(r.Number))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Value))
-	b = binary.BigEndian.AppendUint64(b, uint64(r.Seen.UnixMicro()))
+	b = binary.BigEndian.AppendUint64(b, uint64(toMicro(r.Seen[GRPC])))
+	b = binary.BigEndian.AppendUint64(b, uint64(toMicro(r.Seen[Legacy])))
 	return binary.BigEndian.AppendUint32(b, checksum(key, b))
 }
 
@@ -54,7 +55,7 @@ func decodeRecord(key, value []byte) (id int32, r Record, err error) {
 		return 0, Record{}, fmt.Errorf("the record of client %x is of %d bytes, want %d", key, len(value), recordSize)
 	}
 	be := binary.BigEndian
-	if be.Uint32(value[20:]) != checksum(key, value[:20]) {
+	if be.Uint32(value[28:]) != checksum(key, value[:28]) {
 		return 0, Record{}, fmt.Errorf("the checksum of the record of client %x is wrong", key)
 	}
 	if be.Uint32(key) > math.MaxInt32 {
@@ -63,7 +64,10 @@ func decodeRecord(key, value []byte) (id int32, r Record, err error) {
 	return int32(be.Uint32(key)), Record{
 		Number: int32(be.Uint32(value)),
 		Value:  int64(be.Uint64(value[4:])),
-		Seen:   time.UnixMicro(int64(be.Uint64(value[12:]))),
+		Seen: Seen{
+			GRPC:   fromMicro(int64(be.Uint64(value[12:]))),
+			Legacy: fromMicro(int64(be.Uint64(value[20:]))),
+		},
 	}, nil
 }
 

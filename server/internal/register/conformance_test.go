@@ -52,9 +52,17 @@ func eachKind(t *testing.T, test func(t *testing.T, s Store)) {
 // at is a time of which every store keeps all there is.
 func at(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 567891000, time.UTC) }
 
+// seen is of a client that was seen at gRPC.
+func seen(second int) Seen { return SeenAt(GRPC, at(second)) }
+
 func register(tb testing.TB, s Store, id int32, now time.Time) (Record, bool) {
 	tb.Helper()
-	r, returning, err := s.Register(tb.Context(), id, now)
+	return registerAt(tb, s, id, GRPC, now)
+}
+
+func registerAt(tb testing.TB, s Store, id int32, door Door, now time.Time) (Record, bool) {
+	tb.Helper()
+	r, returning, err := s.Register(tb.Context(), id, door, now)
 	if err != nil {
 		tb.Fatalf("Register(%d): %v", id, err)
 	}
@@ -84,24 +92,26 @@ func list(tb testing.TB, s Store, after int32, limit int) []Client {
 
 func equal(tb testing.TB, what string, got, want Record) {
 	tb.Helper()
-	if got.Number != want.Number || got.Value != want.Value || !got.Seen.Equal(want.Seen) {
+	if got.Number != want.Number || got.Value != want.Value || !slices.EqualFunc(got.Seen[:], want.Seen[:], time.Time.Equal) {
 		tb.Errorf("%s = %+v, want %+v", what, got, want)
 	}
 }
 
-func value(v int64, second int) Change { return Change{Value: v, SetValue: true, Seen: at(second)} }
+func value(v int64, second int) Change { return Change{Value: v, SetValue: true, Seen: seen(second)} }
 
-func number(n int32, second int) Change { return Change{Number: n, SetNumber: true, Seen: at(second)} }
+func number(n int32, second int) Change {
+	return Change{Number: n, SetNumber: true, Seen: seen(second)}
+}
 
 func TestRegister(t *testing.T) {
 	eachKind(t, func(t *testing.T, s Store) {
 		r, returning := register(t, s, 7, at(1))
-		equal(t, "a new client", r, Record{Number: 1, Seen: at(1)})
+		equal(t, "a new client", r, Record{Number: 1, Seen: seen(1)})
 		if returning {
 			t.Error("a new client is returning")
 		}
 		r, returning = register(t, s, 7, at(2))
-		equal(t, "the client again", r, Record{Number: 1, Seen: at(2)})
+		equal(t, "the client again", r, Record{Number: 1, Seen: seen(2)})
 		if !returning {
 			t.Error("the client is not returning")
 		}
@@ -115,14 +125,14 @@ func TestSave(t *testing.T) {
 			change Change
 			want   Record
 		}{
-			{value(12, 1), Record{Number: 1, Value: 12, Seen: at(1)}},
-			{number(48, 2), Record{Number: 48, Value: 12, Seen: at(2)}},
-			{value(math.MaxInt64, 3), Record{Number: 48, Value: math.MaxInt64, Seen: at(3)}},
-			{value(math.MinInt64, 4), Record{Number: 48, Value: math.MinInt64, Seen: at(4)}},
-			{value(0, 3), Record{Number: 48, Value: 0, Seen: at(4)}}, // seen never goes back
-			{number(0, 5), Record{Number: 0, Value: 0, Seen: at(5)}},
-			{Change{Seen: at(6)}, Record{Number: 0, Value: 0, Seen: at(6)}},
-			{Change{Value: 3, SetValue: true, Number: 4, SetNumber: true, Seen: at(7)}, Record{Number: 4, Value: 3, Seen: at(7)}},
+			{value(12, 1), Record{Number: 1, Value: 12, Seen: seen(1)}},
+			{number(48, 2), Record{Number: 48, Value: 12, Seen: seen(2)}},
+			{value(math.MaxInt64, 3), Record{Number: 48, Value: math.MaxInt64, Seen: seen(3)}},
+			{value(math.MinInt64, 4), Record{Number: 48, Value: math.MinInt64, Seen: seen(4)}},
+			{value(0, 3), Record{Number: 48, Value: 0, Seen: seen(4)}}, // seen never goes back
+			{number(0, 5), Record{Number: 0, Value: 0, Seen: seen(5)}},
+			{Change{Seen: seen(6)}, Record{Number: 0, Value: 0, Seen: seen(6)}},
+			{Change{Value: 3, SetValue: true, Number: 4, SetNumber: true, Seen: seen(7)}, Record{Number: 4, Value: 3, Seen: seen(7)}},
 		} {
 			isDurable(t, s.Save(7, test.change))
 			equal(t, fmt.Sprintf("after %+v: List", test.change), list(t, s, -1, 10)[0].Record, test.want)
@@ -132,15 +142,55 @@ func TestSave(t *testing.T) {
 	})
 }
 
+// TestDoors has clients come through both doors.
+func TestDoors(t *testing.T) {
+	never := time.Time{}
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			open := kind.opener(t)
+			s := open()
+			registerAt(t, s, 7, GRPC, at(1))
+			registerAt(t, s, 8, Legacy, at(1))
+			for _, test := range []struct {
+				what   string
+				change Change
+				want   Seen
+			}{
+				{"nothing new", Change{}, Seen{at(1), never}},
+				{"the other door", Change{Seen: SeenAt(Legacy, at(5))}, Seen{at(1), at(5)}},
+				{"the first again, later than it but before the other", Change{Seen: SeenAt(GRPC, at(3))}, Seen{at(3), at(5)}},
+				{"the first, before its time", Change{Seen: SeenAt(GRPC, at(2))}, Seen{at(3), at(5)}},
+				{"the other, before its time", Change{Seen: SeenAt(Legacy, at(4))}, Seen{at(3), at(5)}},
+				{"both", Change{Seen: Seen{at(6), at(7)}}, Seen{at(6), at(7)}},
+			} {
+				isDurable(t, s.Save(7, test.change))
+				equal(t, test.what, list(t, s, 6, 1)[0].Record, Record{Number: 1, Seen: test.want})
+			}
+			// Two changes that are written together.
+			s.Save(7, Change{Seen: SeenAt(Legacy, at(9))})
+			isDurable(t, s.Save(7, Change{Seen: SeenAt(GRPC, at(8))}))
+			r, _ := registerAt(t, s, 7, Legacy, at(2))
+			equal(t, "Register", r, Record{Number: 1, Seen: Seen{at(8), at(9)}})
+			if kind.durable {
+				s.Close()
+				s = open()
+			}
+			page := list(t, s, -1, 10)
+			equal(t, "in the end, client 7", page[0].Record, Record{Number: 1, Seen: Seen{at(8), at(9)}})
+			equal(t, "in the end, client 8", page[1].Record, Record{Number: 1, Seen: Seen{never, at(1)}})
+		})
+	}
+}
+
 func TestChangesAreSeenBeforeTheyAreDurable(t *testing.T) {
 	eachKind(t, func(t *testing.T, s Store) {
 		register(t, s, 7, at(0))
 		s.Save(7, value(1, 1))
 		s.Save(7, number(2, 2))
-		equal(t, "List", list(t, s, -1, 10)[0].Record, Record{Number: 2, Value: 1, Seen: at(2)})
+		equal(t, "List", list(t, s, -1, 10)[0].Record, Record{Number: 2, Value: 1, Seen: seen(2)})
 		s.Save(7, value(3, 3))
 		r, _ := register(t, s, 7, at(0))
-		equal(t, "Register", r, Record{Number: 2, Value: 3, Seen: at(3)})
+		equal(t, "Register", r, Record{Number: 2, Value: 3, Seen: seen(3)})
 	})
 }
 
@@ -169,7 +219,7 @@ func TestLastSaveWins(t *testing.T) {
 				s.Close()
 				s = open()
 			}
-			equal(t, "List", list(t, s, -1, 10)[0].Record, Record{Number: 1, Value: 19999, Seen: at(1)})
+			equal(t, "List", list(t, s, -1, 10)[0].Record, Record{Number: 1, Value: 19999, Seen: seen(1)})
 		})
 	}
 }
@@ -192,7 +242,7 @@ func TestList(t *testing.T) {
 				page := list(t, s, after, limit)
 				for _, c := range page {
 					got = append(got, c.ID)
-					equal(t, fmt.Sprint(c.ID), c.Record, Record{Number: 1, Value: int64(c.ID), Seen: at(1)})
+					equal(t, fmt.Sprint(c.ID), c.Record, Record{Number: 1, Value: int64(c.ID), Seen: seen(1)})
 				}
 				if len(page) < limit {
 					break
@@ -243,7 +293,7 @@ func TestConcurrentUse(t *testing.T) {
 			wg.Go(func() {
 				s.Enter(id)
 				defer s.Leave(id)
-				if _, _, err := s.Register(t.Context(), id, at(0)); err != nil {
+				if _, _, err := s.Register(t.Context(), id, GRPC, at(0)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -256,7 +306,7 @@ func TestConcurrentUse(t *testing.T) {
 					t.Error(err)
 				}
 				<-commit.Done()
-				if r, returning, err := s.Register(t.Context(), id, at(0)); r.Value != changes || !returning || err != nil {
+				if r, returning, err := s.Register(t.Context(), id, GRPC, at(0)); r.Value != changes || !returning || err != nil {
 					t.Errorf("Register(%d) = %+v, %v, %v, want value %d", id, r, returning, err, changes)
 				}
 			})
@@ -273,7 +323,7 @@ func TestOneOfManyMakesTheClient(t *testing.T) {
 		made := 0
 		for range 16 {
 			wg.Go(func() {
-				_, returning, err := s.Register(t.Context(), 7, at(0))
+				_, returning, err := s.Register(t.Context(), 7, GRPC, at(0))
 				if err != nil {
 					t.Error(err)
 				}
@@ -299,7 +349,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 			s := open()
 			var commit *Commit
 			for id := range int32(clients) {
-				commit = s.Save(id, Change{Value: int64(id), SetValue: true, Number: 2, SetNumber: true, Seen: at(0)})
+				commit = s.Save(id, Change{Value: int64(id), SetValue: true, Number: 2, SetNumber: true, Seen: seen(0)})
 			}
 			isDurable(t, commit)
 			if kind.durable {
@@ -337,7 +387,7 @@ func TestClose(t *testing.T) {
 			if late := s.Save(7, value(13, 1)); !isDone(late) || !errors.Is(late.Err(), ErrUnavailable) {
 				t.Errorf("Save after Close: done %v, want %v", isDone(late), ErrUnavailable)
 			}
-			if _, _, err := s.Register(t.Context(), 7, at(2)); !errors.Is(err, ErrUnavailable) {
+			if _, _, err := s.Register(t.Context(), 7, GRPC, at(2)); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Register after Close: %v, want %v", err, ErrUnavailable)
 			}
 			s.Enter(7)
@@ -347,7 +397,7 @@ func TestClose(t *testing.T) {
 			}
 			if kind.durable {
 				s := open()
-				want := Client{ID: 7, Record: Record{Number: 1, Value: 12, Seen: at(1)}}
+				want := Client{ID: 7, Record: Record{Number: 1, Value: 12, Seen: seen(1)}}
 				got := list(t, s, -1, 10)
 				if len(got) != 1 || got[0].ID != want.ID || got[0].Sessions != 0 {
 					t.Fatalf("opened again, List = %+v, want %+v", got, want)

@@ -24,13 +24,13 @@ func NewMemory() *Memory { return &Memory{sessions: newSessions(), clients: tabl
 var inMemory = committed(nil)
 
 // Register implements Store.
-func (m *Memory) Register(_ context.Context, id int32, now time.Time) (Record, bool, error) {
+func (m *Memory) Register(_ context.Context, id int32, door Door, now time.Time) (Record, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return Record{}, false, errClosed
 	}
-	r, returning := m.clients.register(id, now)
+	r, returning := m.clients.register(id, door, now)
 	return r, returning, nil
 }
 

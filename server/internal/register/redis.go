@@ -47,7 +47,8 @@ const (
 // The keys, all of format v1:
 //
 //	parity:v1:clients       sorted set  the IDs of the clients that have a record
-//	parity:v1:client:ID     hash        number, number_at, value, value_at (stamps), seen (µs since 1970)
+//	parity:v1:client:ID     hash        number, number_at, value, value_at (stamps),
+//	                                    seen_grpc, seen_legacy (µs since 1970, 0: never)
 //	parity:v1:servers       sorted set  the servers, by the end of their lease (ms since 1970)
 //	parity:v1:sessions:SRV  hash        the open sessions by client ID, for the length of a lease
 type Redis struct {
@@ -121,7 +122,7 @@ func (l poolLog) Printf(ctx context.Context, format string, v ...any) {
 }
 
 // Register implements Store.
-func (r *Redis) Register(ctx context.Context, id int32, now time.Time) (Record, bool, error) {
+func (r *Redis) Register(ctx context.Context, id int32, door Door, now time.Time) (Record, bool, error) {
 	var (
 		merged *redisChange
 		first  bool
@@ -129,7 +130,7 @@ func (r *Redis) Register(ctx context.Context, id int32, now time.Time) (Record, 
 	commit := r.committer.update(id, func(c *redisChange) {
 		merged, first = c, !c.register
 		c.register = true
-		c.merge(Change{Seen: now}, 0)
+		c.merge(Change{Seen: SeenAt(door, now)}, 0)
 	})
 	if err := commit.wait(ctx); err != nil {
 		return Record{}, false, err

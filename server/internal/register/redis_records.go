@@ -44,16 +44,15 @@ func (c *redisChange) merge(later Change, stamp int64) {
 	if later.SetValue {
 		c.SetValue, c.Value, c.valueAt = true, later.Value, stamp
 	}
-	if later.Seen.After(c.Seen) {
-		c.Seen = later.Seen
-	}
+	c.Seen = c.Seen.merge(later.Seen)
 }
 
 func (c *redisChange) countSessions() { c.sessions = true }
 
 // concernsRecord reports whether there is more to do than to count sessions.
 func (c *redisChange) concernsRecord() bool {
-	return c.register || c.SetNumber || c.SetValue || !c.Seen.IsZero()
+	_, seen := c.Seen.Last()
+	return c.register || c.SetNumber || c.SetValue || !seen.IsZero()
 }
 
 // args are the script's arguments for the change.
@@ -68,7 +67,7 @@ func (c *redisChange) args(id int32) []any {
 	if c.SetValue {
 		value = strconv.FormatInt(c.Value, 10)
 	}
-	return []any{id, tell, c.Seen.UnixMicro(), number, c.numberAt, value, c.valueAt}
+	return []any{id, tell, toMicro(c.Seen[GRPC]), toMicro(c.Seen[Legacy]), number, c.numberAt, value, c.valueAt}
 }
 
 // stamps makes the stamps of writes, each greater than those before it.
@@ -129,7 +128,7 @@ func (r *Redis) writeRecords(ctx context.Context, ids []int32, changes map[int32
 
 // tell keeps the script's reply for those who registered the client.
 func (r *Redis) tell(c *redisChange, reply []any) error {
-	var n [6]int64
+	var n [7]int64
 	for i := range n {
 		if i >= len(reply) {
 			return fmt.Errorf("unexpected reply %q", reply)
@@ -140,7 +139,7 @@ func (r *Redis) tell(c *redisChange, reply []any) error {
 		}
 	}
 	c.returning = n[0] == 1
-	c.told = Record{Number: int32(n[1]), Value: n[3], Seen: fromMicro(n[5])}
+	c.told = Record{Number: int32(n[1]), Value: n[3], Seen: Seen{GRPC: fromMicro(n[5]), Legacy: fromMicro(n[6])}}
 	r.clock.met(n[2])
 	r.clock.met(n[4])
 	return nil
@@ -175,7 +174,7 @@ func (r *Redis) list(ctx context.Context, after int32, limit int) ([]Client, err
 	}
 	pipe := r.client.Pipeline()
 	for _, id := range ids {
-		pipe.HMGet(ctx, clientPrefix+id, "number", "value", "seen")
+		pipe.HMGet(ctx, clientPrefix+id, "number", "value", "seen_grpc", "seen_legacy")
 	}
 	records, err := pipe.Exec(ctx)
 	if err != nil {
@@ -192,14 +191,15 @@ func (r *Redis) list(ctx context.Context, after int32, limit int) ([]Client, err
 }
 
 func toClient(id string, fields []any) (Client, error) {
-	var n [4]int64
+	var n [5]int64
 	for i, field := range append([]any{id}, fields...) {
 		var err error
 		if n[i], err = toInt(field); err != nil {
 			return Client{}, fmt.Errorf("client %s: %w", id, err)
 		}
 	}
-	return Client{ID: int32(n[0]), Record: Record{Number: int32(n[1]), Value: n[2], Seen: fromMicro(n[3])}}, nil
+	seen := Seen{GRPC: fromMicro(n[3]), Legacy: fromMicro(n[4])}
+	return Client{ID: int32(n[0]), Record: Record{Number: int32(n[1]), Value: n[2], Seen: seen}}, nil
 }
 
 func clientKey(id int32) string { return clientPrefix + strconv.Itoa(int(id)) }
@@ -213,12 +213,4 @@ func toInt(v any) (int64, error) {
 		return strconv.ParseInt(v, 10, 64)
 	}
 	return 0, fmt.Errorf("%v where a number should be", v)
-}
-
-// fromMicro is the time of a record, 0 where there is none.
-func fromMicro(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us)
 }

@@ -62,7 +62,7 @@ func TestRedisAway(t *testing.T) {
 				commits[last] = true
 				r.Save(8, value(-v, 1))
 			}
-			if _, _, err := r.Register(t.Context(), 7, at(2)); !errors.Is(err, ErrUnavailable) {
+			if _, _, err := r.Register(t.Context(), 7, GRPC, at(2)); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("Register: %v, want %v", err, ErrUnavailable)
 			}
 			if took := time.Since(began); took > registerWait+time.Second {
@@ -111,7 +111,7 @@ func TestRedisShared(t *testing.T) {
 	isDurable(t, a.Save(7, value(12, 1)))
 	b.Enter(7)
 	r, returning := register(t, b, 7, at(2))
-	equal(t, "on the other server", r, Record{Number: 1, Value: 12, Seen: at(2)})
+	equal(t, "on the other server", r, Record{Number: 1, Value: 12, Seen: seen(2)})
 	if !returning {
 		t.Error("a client of one server is new to the other")
 	}
@@ -122,7 +122,7 @@ func TestRedisShared(t *testing.T) {
 	isDurable(t, v)
 	for _, s := range []*Redis{a, b} {
 		got := list(t, s, -1, 10)[0]
-		equal(t, "List", got.Record, Record{Number: 4, Value: 13, Seen: at(4)})
+		equal(t, "List", got.Record, Record{Number: 4, Value: 13, Seen: seen(4)})
 		if got.Sessions != 2 {
 			t.Errorf("%d sessions, want 2", got.Sessions)
 		}
@@ -173,7 +173,7 @@ func TestRedisLateWrite(t *testing.T) {
 	isDurable(t, b.Save(7, value(10, 4)))
 	link.mend()
 	isDurable(t, late)
-	equal(t, "then", list(t, b, -1, 10)[0].Record, Record{Number: 8, Value: 10, Seen: at(4)})
+	equal(t, "then", list(t, b, -1, 10)[0].Record, Record{Number: 8, Value: 10, Seen: seen(4)})
 }
 
 // TestRedisClocksDiffer has a client move to a server whose clock is an hour behind.
@@ -185,7 +185,7 @@ func TestRedisClocksDiffer(t *testing.T) {
 	isDurable(t, a.Save(7, value(5, 1)))
 	register(t, b, 7, at(2))
 	isDurable(t, b.Save(7, value(6, 3)))
-	equal(t, "List", list(t, a, -1, 10)[0].Record, Record{Number: 1, Value: 6, Seen: at(3)})
+	equal(t, "List", list(t, a, -1, 10)[0].Record, Record{Number: 1, Value: 6, Seen: seen(3)})
 }
 
 // TestRedisServerKilled has a server vanish without a word.
@@ -237,7 +237,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	register(t, r, 7, at(0))
 	mini.SetError("OOM command not allowed when used memory > 'maxmemory'.")
 	commit := r.Save(7, value(1, 1))
-	if _, _, err := r.Register(t.Context(), 7, at(2)); !errors.Is(err, ErrUnavailable) {
+	if _, _, err := r.Register(t.Context(), 7, GRPC, at(2)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("Register: %v, want %v", err, ErrUnavailable)
 	}
 	if isDone(commit) {
@@ -249,7 +249,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	}
 	mini.SetError("")
 	isDurable(t, commit)
-	equal(t, "List", list(t, r, -1, 10)[0].Record, Record{Number: 1, Value: 1, Seen: at(2)})
+	equal(t, "List", list(t, r, -1, 10)[0].Record, Record{Number: 1, Value: 1, Seen: seen(2)})
 }
 
 func TestRedisClosedWhileAway(t *testing.T) {

@@ -20,9 +20,9 @@ var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // Record is what is kept of one client.
 type Record struct {
-	Number int32     // the last number it was given
-	Value  int64     // the last value it reported
-	Seen   time.Time // when it last registered, reported or drew, to the microsecond
+	Number int32 // the last number it was given
+	Value  int64 // the last value it reported
+	Seen   Seen
 }
 
 // NewClient is the record of a client that has not said anything yet. Counting
@@ -43,7 +43,7 @@ type Change struct {
 	Value     int64
 	SetNumber bool
 	SetValue  bool
-	Seen      time.Time
+	Seen      Seen // never takes a door's time back
 }
 
 // apply returns r as c leaves it.
@@ -54,20 +54,18 @@ func (c Change) apply(r Record) Record {
 	if c.SetValue {
 		r.Value = c.Value
 	}
-	if c.Seen.After(r.Seen) {
-		r.Seen = c.Seen
-	}
+	r.Seen = r.Seen.merge(c.Seen)
 	return r
 }
 
 // Store keeps the register. It is safe for concurrent use. Its memory is bounded
 // by the number of client IDs, however many changes are waiting to be committed.
 type Store interface {
-	// Register notes that a client was seen and returns its record. It makes one
-	// where there is none; returning tells which. The record is durable when Register
-	// returns. Where that takes longer than a few seconds, the error is
-	// ErrUnavailable; the record may be made later all the same.
-	Register(ctx context.Context, id int32, now time.Time) (r Record, returning bool, err error)
+	// Register notes that a client was seen at a door and returns its record. It
+	// makes one where there is none; returning tells which. The record is durable
+	// when Register returns. Where that takes longer than a few seconds, the error
+	// is ErrUnavailable; the record may be made later all the same.
+	Register(ctx context.Context, id int32, door Door, now time.Time) (r Record, returning bool, err error)
 
 	// Save changes the record of a registered client. It does not wait: the change
 	// is seen by Register and List at once and is durable when the Commit is done.

@@ -10,12 +10,12 @@ import (
 type table map[int32]Record
 
 // register implements Store.Register.
-func (t table) register(id int32, now time.Time) (r Record, returning bool) {
+func (t table) register(id int32, door Door, now time.Time) (r Record, returning bool) {
 	r, returning = t[id]
 	if !returning {
 		r = NewClient
 	}
-	r = Change{Seen: now}.apply(r)
+	r = Change{Seen: SeenAt(door, now)}.apply(r)
 	t[id] = r
 	return r, returning
 }

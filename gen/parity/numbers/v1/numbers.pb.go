@@ -78,6 +78,60 @@ func (Parity) EnumDescriptor() ([]byte, []int) {
 	return file_parity_numbers_v1_numbers_proto_rawDescGZIP(), []int{0}
 }
 
+// Door is a way by which clients come to the server.
+type Door int32
+
+const (
+	// Not known. A server that knows all doors never says so.
+	Door_DOOR_UNSPECIFIED Door = 0
+	// gRPC.
+	Door_DOOR_GRPC Door = 1
+	// The original TCP protocols, through the gateway in the server or through one
+	// that stands alone and that the server trusts.
+	Door_DOOR_LEGACY Door = 2
+)
+
+// Enum value maps for Door.
+var (
+	Door_name = map[int32]string{
+		0: "DOOR_UNSPECIFIED",
+		1: "DOOR_GRPC",
+		2: "DOOR_LEGACY",
+	}
+	Door_value = map[string]int32{
+		"DOOR_UNSPECIFIED": 0,
+		"DOOR_GRPC":        1,
+		"DOOR_LEGACY":      2,
+	}
+)
+
+func (x Door) Enum() *Door {
+	p := new(Door)
+	*p = x
+	return p
+}
+
+func (x Door) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Door) Descriptor() protoreflect.EnumDescriptor {
+	return file_parity_numbers_v1_numbers_proto_enumTypes[1].Descriptor()
+}
+
+func (Door) Type() protoreflect.EnumType {
+	return &file_parity_numbers_v1_numbers_proto_enumTypes[1]
+}
+
+func (x Door) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Door.Descriptor instead.
+func (Door) EnumDescriptor() ([]byte, []int) {
+	return file_parity_numbers_v1_numbers_proto_rawDescGZIP(), []int{1}
+}
+
 // DrawRequest asks for one number.
 type DrawRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -825,8 +879,12 @@ type Client struct {
 	LastValue int64 `protobuf:"varint,3,opt,name=last_value,json=lastValue,proto3" json:"last_value,omitempty"`
 	// How many counting sessions it has open now.
 	ActiveSessions int32 `protobuf:"varint,4,opt,name=active_sessions,json=activeSessions,proto3" json:"active_sessions,omitempty"`
-	// When it last registered, reported or drew.
-	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// When it last registered, reported or drew, through whichever door.
+	LastSeen *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// The door that it came through then.
+	Door Door `protobuf:"varint,6,opt,name=door,proto3,enum=parity.numbers.v1.Door" json:"door,omitempty"`
+	// Every door that it ever came through, once each, ordered by number.
+	Doors         []*DoorUse `protobuf:"bytes,7,rep,name=doors,proto3" json:"doors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -896,6 +954,75 @@ func (x *Client) GetLastSeen() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Client) GetDoor() Door {
+	if x != nil {
+		return x.Door
+	}
+	return Door_DOOR_UNSPECIFIED
+}
+
+func (x *Client) GetDoors() []*DoorUse {
+	if x != nil {
+		return x.Doors
+	}
+	return nil
+}
+
+// DoorUse is a door that a client came through.
+type DoorUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The door: DOOR_GRPC or DOOR_LEGACY.
+	Door Door `protobuf:"varint,1,opt,name=door,proto3,enum=parity.numbers.v1.Door" json:"door,omitempty"`
+	// When the client last registered, reported or drew through it.
+	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DoorUse) Reset() {
+	*x = DoorUse{}
+	mi := &file_parity_numbers_v1_numbers_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DoorUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DoorUse) ProtoMessage() {}
+
+func (x *DoorUse) ProtoReflect() protoreflect.Message {
+	mi := &file_parity_numbers_v1_numbers_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DoorUse.ProtoReflect.Descriptor instead.
+func (*DoorUse) Descriptor() ([]byte, []int) {
+	return file_parity_numbers_v1_numbers_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DoorUse) GetDoor() Door {
+	if x != nil {
+		return x.Door
+	}
+	return Door_DOOR_UNSPECIFIED
+}
+
+func (x *DoorUse) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
 var File_parity_numbers_v1_numbers_proto protoreflect.FileDescriptor
 
 const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
@@ -941,7 +1068,7 @@ const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"r\n" +
 	"\x13ListClientsResponse\x123\n" +
 	"\aclients\x18\x01 \x03(\v2\x19.parity.numbers.v1.ClientR\aclients\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc7\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa6\x02\n" +
 	"\x06Client\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\x05R\bclientId\x12\x1f\n" +
 	"\vlast_number\x18\x02 \x01(\x05R\n" +
@@ -949,12 +1076,21 @@ const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
 	"\n" +
 	"last_value\x18\x03 \x01(\x03R\tlastValue\x12'\n" +
 	"\x0factive_sessions\x18\x04 \x01(\x05R\x0eactiveSessions\x127\n" +
-	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen*A\n" +
+	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12+\n" +
+	"\x04door\x18\x06 \x01(\x0e2\x17.parity.numbers.v1.DoorR\x04door\x120\n" +
+	"\x05doors\x18\a \x03(\v2\x1a.parity.numbers.v1.DoorUseR\x05doors\"o\n" +
+	"\aDoorUse\x12+\n" +
+	"\x04door\x18\x01 \x01(\x0e2\x17.parity.numbers.v1.DoorR\x04door\x127\n" +
+	"\tlast_seen\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen*A\n" +
 	"\x06Parity\x12\x16\n" +
 	"\x12PARITY_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vPARITY_EVEN\x10\x01\x12\x0e\n" +
 	"\n" +
-	"PARITY_ODD\x10\x022\x86\x02\n" +
+	"PARITY_ODD\x10\x02*<\n" +
+	"\x04Door\x12\x14\n" +
+	"\x10DOOR_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tDOOR_GRPC\x10\x01\x12\x0f\n" +
+	"\vDOOR_LEGACY\x10\x022\x86\x02\n" +
 	"\rNumberService\x12G\n" +
 	"\x04Draw\x12\x1e.parity.numbers.v1.DrawRequest\x1a\x1f.parity.numbers.v1.DrawResponse\x12N\n" +
 	"\x05Count\x12\x1f.parity.numbers.v1.CountRequest\x1a .parity.numbers.v1.CountResponse(\x010\x01\x12\\\n" +
@@ -973,49 +1109,55 @@ func file_parity_numbers_v1_numbers_proto_rawDescGZIP() []byte {
 	return file_parity_numbers_v1_numbers_proto_rawDescData
 }
 
-var file_parity_numbers_v1_numbers_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parity_numbers_v1_numbers_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_parity_numbers_v1_numbers_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_parity_numbers_v1_numbers_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_parity_numbers_v1_numbers_proto_goTypes = []any{
 	(Parity)(0),                   // 0: parity.numbers.v1.Parity
-	(*DrawRequest)(nil),           // 1: parity.numbers.v1.DrawRequest
-	(*DrawResponse)(nil),          // 2: parity.numbers.v1.DrawResponse
-	(*CountRequest)(nil),          // 3: parity.numbers.v1.CountRequest
-	(*Register)(nil),              // 4: parity.numbers.v1.Register
-	(*Report)(nil),                // 5: parity.numbers.v1.Report
-	(*Draw)(nil),                  // 6: parity.numbers.v1.Draw
-	(*CountResponse)(nil),         // 7: parity.numbers.v1.CountResponse
-	(*Registered)(nil),            // 8: parity.numbers.v1.Registered
-	(*Increment)(nil),             // 9: parity.numbers.v1.Increment
-	(*Committed)(nil),             // 10: parity.numbers.v1.Committed
-	(*ListClientsRequest)(nil),    // 11: parity.numbers.v1.ListClientsRequest
-	(*ListClientsResponse)(nil),   // 12: parity.numbers.v1.ListClientsResponse
-	(*Client)(nil),                // 13: parity.numbers.v1.Client
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(Door)(0),                     // 1: parity.numbers.v1.Door
+	(*DrawRequest)(nil),           // 2: parity.numbers.v1.DrawRequest
+	(*DrawResponse)(nil),          // 3: parity.numbers.v1.DrawResponse
+	(*CountRequest)(nil),          // 4: parity.numbers.v1.CountRequest
+	(*Register)(nil),              // 5: parity.numbers.v1.Register
+	(*Report)(nil),                // 6: parity.numbers.v1.Report
+	(*Draw)(nil),                  // 7: parity.numbers.v1.Draw
+	(*CountResponse)(nil),         // 8: parity.numbers.v1.CountResponse
+	(*Registered)(nil),            // 9: parity.numbers.v1.Registered
+	(*Increment)(nil),             // 10: parity.numbers.v1.Increment
+	(*Committed)(nil),             // 11: parity.numbers.v1.Committed
+	(*ListClientsRequest)(nil),    // 12: parity.numbers.v1.ListClientsRequest
+	(*ListClientsResponse)(nil),   // 13: parity.numbers.v1.ListClientsResponse
+	(*Client)(nil),                // 14: parity.numbers.v1.Client
+	(*DoorUse)(nil),               // 15: parity.numbers.v1.DoorUse
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_parity_numbers_v1_numbers_proto_depIdxs = []int32{
 	0,  // 0: parity.numbers.v1.DrawRequest.parity:type_name -> parity.numbers.v1.Parity
 	0,  // 1: parity.numbers.v1.DrawResponse.parity:type_name -> parity.numbers.v1.Parity
-	4,  // 2: parity.numbers.v1.CountRequest.register:type_name -> parity.numbers.v1.Register
-	5,  // 3: parity.numbers.v1.CountRequest.report:type_name -> parity.numbers.v1.Report
-	6,  // 4: parity.numbers.v1.CountRequest.draw:type_name -> parity.numbers.v1.Draw
+	5,  // 2: parity.numbers.v1.CountRequest.register:type_name -> parity.numbers.v1.Register
+	6,  // 3: parity.numbers.v1.CountRequest.report:type_name -> parity.numbers.v1.Report
+	7,  // 4: parity.numbers.v1.CountRequest.draw:type_name -> parity.numbers.v1.Draw
 	0,  // 5: parity.numbers.v1.Draw.parity:type_name -> parity.numbers.v1.Parity
-	8,  // 6: parity.numbers.v1.CountResponse.registered:type_name -> parity.numbers.v1.Registered
-	9,  // 7: parity.numbers.v1.CountResponse.increment:type_name -> parity.numbers.v1.Increment
-	10, // 8: parity.numbers.v1.CountResponse.committed:type_name -> parity.numbers.v1.Committed
+	9,  // 6: parity.numbers.v1.CountResponse.registered:type_name -> parity.numbers.v1.Registered
+	10, // 7: parity.numbers.v1.CountResponse.increment:type_name -> parity.numbers.v1.Increment
+	11, // 8: parity.numbers.v1.CountResponse.committed:type_name -> parity.numbers.v1.Committed
 	0,  // 9: parity.numbers.v1.Increment.parity:type_name -> parity.numbers.v1.Parity
-	13, // 10: parity.numbers.v1.ListClientsResponse.clients:type_name -> parity.numbers.v1.Client
-	14, // 11: parity.numbers.v1.Client.last_seen:type_name -> google.protobuf.Timestamp
-	1,  // 12: parity.numbers.v1.NumberService.Draw:input_type -> parity.numbers.v1.DrawRequest
-	3,  // 13: parity.numbers.v1.NumberService.Count:input_type -> parity.numbers.v1.CountRequest
-	11, // 14: parity.numbers.v1.NumberService.ListClients:input_type -> parity.numbers.v1.ListClientsRequest
-	2,  // 15: parity.numbers.v1.NumberService.Draw:output_type -> parity.numbers.v1.DrawResponse
-	7,  // 16: parity.numbers.v1.NumberService.Count:output_type -> parity.numbers.v1.CountResponse
-	12, // 17: parity.numbers.v1.NumberService.ListClients:output_type -> parity.numbers.v1.ListClientsResponse
-	15, // [15:18] is the sub-list for method output_type
-	12, // [12:15] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 10: parity.numbers.v1.ListClientsResponse.clients:type_name -> parity.numbers.v1.Client
+	16, // 11: parity.numbers.v1.Client.last_seen:type_name -> google.protobuf.Timestamp
+	1,  // 12: parity.numbers.v1.Client.door:type_name -> parity.numbers.v1.Door
+	15, // 13: parity.numbers.v1.Client.doors:type_name -> parity.numbers.v1.DoorUse
+	1,  // 14: parity.numbers.v1.DoorUse.door:type_name -> parity.numbers.v1.Door
+	16, // 15: parity.numbers.v1.DoorUse.last_seen:type_name -> google.protobuf.Timestamp
+	2,  // 16: parity.numbers.v1.NumberService.Draw:input_type -> parity.numbers.v1.DrawRequest
+	4,  // 17: parity.numbers.v1.NumberService.Count:input_type -> parity.numbers.v1.CountRequest
+	12, // 18: parity.numbers.v1.NumberService.ListClients:input_type -> parity.numbers.v1.ListClientsRequest
+	3,  // 19: parity.numbers.v1.NumberService.Draw:output_type -> parity.numbers.v1.DrawResponse
+	8,  // 20: parity.numbers.v1.NumberService.Count:output_type -> parity.numbers.v1.CountResponse
+	13, // 21: parity.numbers.v1.NumberService.ListClients:output_type -> parity.numbers.v1.ListClientsResponse
+	19, // [19:22] is the sub-list for method output_type
+	16, // [16:19] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_parity_numbers_v1_numbers_proto_init() }
@@ -1038,8 +1180,8 @@ func file_parity_numbers_v1_numbers_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parity_numbers_v1_numbers_proto_rawDesc), len(file_parity_numbers_v1_numbers_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   13,
+			NumEnums:      2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
