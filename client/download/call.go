@@ -1,0 +1,158 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+// stallTimeout is how long a server may be silent within a call before the
+// connection is taken for lost: a peer that vanished closes nothing.
+const stallTimeout = 30 * time.Second
+
+var (
+	// errChanged says that the version asked for is no longer the file's.
+	errChanged = errors.New("the file changed on the server")
+	// errChecksum says that bytes were damaged on their way.
+	errChecksum = errors.New("wrong checksum")
+	// errStalled says that the server went silent.
+	errStalled = fmt.Errorf("nothing arrived for %v", stallTimeout)
+)
+
+// call is one call of FileService.Get: a range of one file.
+type call struct {
+	request *filesv1.GetRequest
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	stream  grpc.ServerStreamingClient[filesv1.GetResponse]
+	peer    peer.Peer            // set when the call has ended, if it was reached
+	err     error                // why there is no stream
+	first   *filesv1.GetResponse // once it has been received
+	segment segment              // what has been received
+}
+
+func startCall(ctx context.Context, files filesv1.FileServiceClient, request *filesv1.GetRequest) *call {
+	c := &call{request: request}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.stream, c.err = files.Get(c.ctx, request, grpc.ForceCodecV2(newCodec(&c.segment)), grpc.Peer(&c.peer))
+	return c
+}
+
+// end gives up the call, if it is under way, and what it has received.
+func (c *call) end() {
+	c.cancel(nil)
+	c.segment.free()
+}
+
+// reached reports, after an error, whether the call got as far as a server.
+func (c *call) reached() bool { return c.peer.Addr != nil }
+
+// head waits for the first response and returns what it says of the file.
+func (c *call) head() (*filesv1.File, error) {
+	if c.first == nil {
+		first, err := c.receiveOne()
+		if err != nil {
+			return nil, unexpected(err)
+		}
+		if first.GetFile() == nil {
+			return nil, errors.New("the first response does not describe the file")
+		}
+		c.first = first
+	}
+	return c.first.GetFile(), nil
+}
+
+// receive waits for the whole range, checks it in every way there is, and
+// returns it; it is valid until the call's end. It must be a range of the given
+// file. When half of it is there and it does not reach to the file's end, goOn is
+// called with the offset where it ends: late enough to leave this range the
+// bandwidth, early enough that the server is never without a request.
+func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (*segment, error) {
+	file, err := c.head()
+	if err != nil {
+		return nil, err
+	}
+	size := of.GetSizeBytes()
+	if file.GetVersion() != of.GetVersion() || file.GetSizeBytes() != size {
+		return nil, fmt.Errorf("asked for version %q of %d bytes, got version %q of %d",
+			of.GetVersion(), size, file.GetVersion(), file.GetSizeBytes())
+	}
+	offset := c.request.GetOffset()
+	promised := min(c.request.GetLimit(), size-offset)
+	gone := offset+promised == size // whether goOn is done with
+
+	resp := c.first
+	for {
+		if c.segment.size > promised {
+			return nil, fmt.Errorf("promised %d bytes, got %d", promised, c.segment.size)
+		}
+		opts.progress(offset+c.segment.size, size)
+		if !gone && c.segment.size >= promised/2 {
+			goOn(offset + promised)
+			gone = true
+		}
+		if resp.Crc32C != nil {
+			break
+		}
+		if resp, err = c.receiveOne(); err != nil {
+			return nil, unexpected(err)
+		}
+	}
+	if c.segment.size != promised {
+		return nil, fmt.Errorf("promised %d bytes, got %d", promised, c.segment.size)
+	}
+	if c.segment.crc != resp.GetCrc32C() {
+		return nil, fmt.Errorf("%w: the server says %08x, the bytes have %08x", errChecksum, resp.GetCrc32C(), c.segment.crc)
+	}
+	// Only the status says that the server has nothing to take back.
+	switch _, err := c.receiveOne(); {
+	case errors.Is(err, io.EOF):
+		return &c.segment, nil
+	case err == nil:
+		return nil, errors.New("got more after the checksum")
+	default:
+		return nil, err
+	}
+}
+
+// receiveOne waits for one response; its data goes to the segment. It returns
+// io.EOF at the end of a call that succeeded.
+func (c *call) receiveOne() (*filesv1.GetResponse, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	resp := new(filesv1.GetResponse)
+	stall := time.AfterFunc(stallTimeout, func() { c.cancel(errStalled) })
+	err := c.stream.RecvMsg(resp)
+	stall.Stop()
+	switch {
+	case err == nil:
+		// What the codec has not taken, as when the service is in this process.
+		if data := resp.GetData(); len(data) > 0 {
+			c.segment.add([][]byte{data}, nil)
+		}
+		return resp, nil
+	case errors.Is(context.Cause(c.ctx), errStalled):
+		return nil, errStalled
+	case status.Code(err) == codes.Aborted:
+		return nil, fmt.Errorf("%w: %w", errChanged, err)
+	}
+	return nil, err
+}
+
+// unexpected is for a call that ended too early: success is a failure then.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("the call ended without a checksum")
+	}
+	return err
+}

@@ -1,0 +1,159 @@
+// Package download fetches files from a Parity server so that what arrives is
+// the whole file, unchanged, or nothing.
+//
+// Get fetches to a file, Copy to a writer. Both ask for the file in segments,
+// each a call of its own that names the version of the file and ends in a
+// checksum, and keep a segment only when that is right. So
+//
+//   - nothing unverified is ever written, and nothing that was written is
+//     fetched again when a connection is lost;
+//   - all segments are of one version: when the file changes on the server in
+//     the middle, Get starts again with the new one.
+package download
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"example.com/parity/client/internal/terminal"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+// maxRestarts is how often a download starts again because the file changed on
+// the server: one that changes more often than it can be fetched is reported.
+const maxRestarts = 3
+
+// Options are what a caller may want to hear of a download under way. Both
+// functions are called on the goroutine of Get or Copy and may be nil.
+type Options struct {
+	// Progress is told how many bytes have arrived, of how many. It goes back
+	// where bytes that arrived did not pass and are fetched again.
+	Progress func(done, size int64)
+	// Notice is told why there is a delay: a connection was lost, or the file has
+	// changed. It is one line, safe to show on a terminal.
+	Notice func(line string)
+}
+
+// Result describes a download that has succeeded: every byte of it was checked.
+type Result struct {
+	Name    string        // as asked for
+	Path    string        // where it is; empty for Copy
+	Bytes   int64         // the file's size
+	Resumed int64         // how many of them an earlier, interrupted Get had left
+	Version string        // the server's name for this version of the file
+	Elapsed time.Duration // from the first call to the last byte in place
+}
+
+// Get downloads the file name to dest. That is a file's path, or a directory,
+// where the file then gets name's last element (see BaseName); empty means the
+// current directory. A symbolic link is followed. To a device or a pipe the
+// bytes are written in order, as Copy does.
+//
+// The file appears under its path only when it is complete, in place of what was
+// there before. Until then it grows in a hidden file beside it, which stays
+// behind when Get fails or the process dies: the next Get to the same path goes
+// on from there, unless the file has changed on the server. Of several Gets to
+// one path at once all but one fail.
+//
+// A connection that is lost is tried again for some ten seconds; a server that
+// cannot be reached at first is an error at once. Errors of the server can be
+// told by status.Code.
+func Get(ctx context.Context, files filesv1.FileServiceClient, name, dest string, opts Options) (Result, error) {
+	start := time.Now()
+	path, err := destination(name, dest)
+	if errors.Is(err, errNotRegular) {
+		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
+		if err != nil {
+			return Result{}, err
+		}
+		r, err := Copy(ctx, files, name, f, opts)
+		r.Path = dest
+		return r, errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return Result{}, err
+	}
+
+	for restarts := 0; ; restarts++ {
+		r, err := getVersion(ctx, files, name, path, opts)
+		if err == nil {
+			r.Elapsed = time.Since(start)
+			return r, nil
+		}
+		if !errors.Is(err, errChanged) || restarts == maxRestarts {
+			return Result{}, err
+		}
+		opts.notice("%s; starting again", terminal.Error(err))
+	}
+}
+
+// getVersion downloads the version of the file that is current when it begins.
+func getVersion(ctx context.Context, files filesv1.FileServiceClient, name, path string, opts Options) (Result, error) {
+	t := newTransfer(files, name, opts)
+	defer t.end()
+	if err := t.begin(ctx); err != nil {
+		return Result{}, err
+	}
+	p, err := openPart(path, name+"\x00"+t.file.GetVersion(), t.file.GetSizeBytes())
+	if err != nil {
+		return Result{}, err
+	}
+	resumed := p.size
+	t.skip(resumed)
+	err = t.copyTo(ctx, p.append)
+	if err == nil {
+		err = p.commit(path)
+	}
+	switch {
+	case err == nil:
+		return Result{Name: name, Path: path, Bytes: p.size, Resumed: resumed, Version: t.file.GetVersion()}, nil
+	case errors.Is(err, errChanged):
+		return Result{}, errors.Join(err, p.discard())
+	case p.size > 0:
+		err = fmt.Errorf("%w (%d bytes are kept in %s for the next time)", err, p.size, p.path)
+	}
+	return Result{}, errors.Join(err, p.keep())
+}
+
+// Copy downloads the file name to w, segment by segment, each when it has been
+// checked, in many small writes. It cannot take back what it has written: when the file changes after
+// that, it fails.
+func Copy(ctx context.Context, files filesv1.FileServiceClient, name string, w io.Writer, opts Options) (Result, error) {
+	start := time.Now()
+	for restarts := 0; ; restarts++ {
+		t := newTransfer(files, name, opts)
+		err := t.begin(ctx)
+		if err == nil {
+			err = t.copyTo(ctx, func(s *segment) error {
+				_, err := s.WriteTo(w)
+				return err
+			})
+		}
+		t.end()
+		switch {
+		case err == nil:
+			return Result{Name: name, Bytes: t.offset, Version: t.file.GetVersion(), Elapsed: time.Since(start)}, nil
+		case t.offset > 0:
+			return Result{}, fmt.Errorf("%w (%d bytes had been written)", err, t.offset)
+		case !errors.Is(err, errChanged) || restarts == maxRestarts:
+			return Result{}, err
+		}
+		opts.notice("%s; starting again", terminal.Error(err))
+	}
+}
+
+func (o Options) progress(done, size int64) {
+	if o.Progress != nil {
+		o.Progress(done, size)
+	}
+}
+
+func (o Options) notice(format string, args ...any) {
+	if o.Notice != nil {
+		o.Notice(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,453 @@
+package download
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"example.com/parity/client/internal/fakeserver"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+func TestGetSizes(t *testing.T) {
+	for _, size := range []int64{
+		0, 1, chunk - 1, chunk, chunk + 1,
+		segmentSize - 1, segmentSize, segmentSize + 1, 2*segmentSize + 5,
+	} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			files := new(fakeserver.Files)
+			data := random(size, 1)
+			files.Put("f", data)
+			_, client := newServer(t, files)
+			dir := t.TempDir()
+
+			var done, of int64
+			r, err := Get(t.Context(), client, "f", dir, Options{Progress: func(d, s int64) {
+				if d < done {
+					t.Errorf("progress went from %d to %d", done, d)
+				}
+				done, of = d, s
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "f")
+			if r.Name != "f" || r.Path != path || r.Bytes != size || r.Resumed != 0 || r.Version != "1" || r.Elapsed <= 0 {
+				t.Errorf("Get = %+v", r)
+			}
+			if done != size || of != size {
+				t.Errorf("progress ended at %d of %d", done, of)
+			}
+			wantFile(t, path, data)
+			wantDir(t, dir, "f")
+			if got, want := int64(len(files.Calls())), max(1, (size+segmentSize-1)/segmentSize); got != want {
+				t.Errorf("took %d calls, want %d", got, want)
+			}
+
+			var out bytes.Buffer
+			if r, err := Copy(t.Context(), client, "f", &out, ignore); err != nil || r.Bytes != size {
+				t.Errorf("Copy = %+v, %v", r, err)
+			}
+			if !bytes.Equal(out.Bytes(), data) {
+				t.Errorf("Copy wrote %d bytes that are not the file", out.Len())
+			}
+		})
+	}
+}
+
+// The connection breaks once, at every kind of place.
+func TestGetConnectionLost(t *testing.T) {
+	const size = 2*segmentSize + 3*chunk
+	for _, c := range []struct {
+		name string
+		call int
+		sent int64
+	}{
+		{"before the first response", 0, 0},
+		{"in the first segment", 0, 5 * chunk},
+		{"before the last response of a segment", 0, segmentSize - chunk},
+		{"after the last response of a segment", 0, segmentSize},
+		{"before the first response of a segment", 1, 0},
+		{"in a later segment", 1, 9 * chunk},
+		{"in the last segment", 2, 2 * chunk},
+		{"after the last response of all", 2, 3 * chunk},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := new(fakeserver.Files)
+			data := random(size, 2)
+			files.Put("f", data)
+			var server *fakeserver.Server
+			dir := t.TempDir()
+			cut := func(call *fakeserver.Call, sent int64) error {
+				if call.Number == c.call && sent == c.sent {
+					waitPart(dir, call.GetOffset())
+					server.Cut()
+					return errors.New("cut")
+				}
+				return nil
+			}
+			files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error { return cut(call, sent) }
+			files.After = func(call *fakeserver.Call) error { return cut(call, min(call.GetLimit(), size-call.GetOffset())) }
+			server, client := newServer(t, files)
+
+			var notices []string
+			r, err := Get(t.Context(), client, "f", dir, Options{Notice: func(line string) { notices = append(notices, line) }})
+			if err != nil || r.Bytes != size {
+				t.Fatalf("Get = %+v, %v", r, err)
+			}
+			if len(notices) != 1 || !strings.Contains(notices[0], "going on from byte") {
+				t.Errorf("notices = %q, want one", notices)
+			}
+			wantFile(t, r.Path, data)
+			wantDir(t, dir, "f")
+			if c.call > 0 {
+				for _, call := range files.Calls()[1:] {
+					if call.GetOffset() < segmentSize {
+						t.Errorf("asked again for verified bytes, from %d", call.GetOffset())
+					}
+				}
+			}
+
+			var out bytes.Buffer
+			files.Before, files.After = nil, nil
+			if _, err := Copy(t.Context(), client, "f", &out, ignore); err != nil || !bytes.Equal(out.Bytes(), data) {
+				t.Errorf("Copy wrote %d bytes, %v", out.Len(), err)
+			}
+		})
+	}
+}
+
+// A connection that never holds for a whole segment is good enough.
+func TestGetOverBadConnection(t *testing.T) {
+	files := new(fakeserver.Files)
+	data := random(12*chunk, 3)
+	files.Put("f", data)
+	var server *fakeserver.Server
+	files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+		if sent >= 3*chunk {
+			server.Cut()
+			return errors.New("cut")
+		}
+		return nil
+	}
+	server, client := newServer(t, files)
+	r, err := Get(t.Context(), client, "f", t.TempDir(), ignore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFile(t, r.Path, data)
+}
+
+// An error that trying again does not mend leaves what was verified.
+func TestGetFailsAndGoesOn(t *testing.T) {
+	files := new(fakeserver.Files)
+	data := random(3*segmentSize+1, 4)
+	files.Put("f", data)
+	files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+		if call.GetOffset() == 2*segmentSize {
+			return status.Error(codes.DataLoss, "bad disk")
+		}
+		return nil
+	}
+	_, client := newServer(t, files)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "copy")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err := Get(t.Context(), client, "f", path, ignore)
+	if status.Code(err) != codes.DataLoss || !strings.Contains(err.Error(), fmt.Sprint(2*segmentSize, " bytes are kept in ")) {
+		t.Fatalf("Get = %v, want DataLoss and what is kept", err)
+	}
+	wantDir(t, dir, "copy", "*.part")
+	wantFile(t, path, []byte("old"))
+
+	// The last of the two segments may not be on the disk after a power cut.
+	before := len(files.Calls())
+	files.Before = nil
+	r, err := Get(t.Context(), client, "f", path, ignore)
+	if err != nil || r.Resumed != segmentSize || r.Bytes != int64(len(data)) {
+		t.Fatalf("Get = %+v, %v", r, err)
+	}
+	wantFile(t, path, data)
+	wantDir(t, dir, "copy")
+	if offset := files.Calls()[before+1].GetOffset(); offset != segmentSize {
+		t.Errorf("went on from %d", offset)
+	}
+}
+
+func TestGetCancelled(t *testing.T) {
+	files := new(fakeserver.Files)
+	files.Put("f", random(2*segmentSize, 5))
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+		if call.GetOffset() > 0 && sent == 2*chunk {
+			waitPart(dir, segmentSize)
+			cancel()
+			<-call.Stream.Context().Done()
+		}
+		return nil
+	}
+	_, client := newServer(t, files)
+	if _, err := Get(ctx, client, "f", dir, ignore); status.Code(err) != codes.Canceled {
+		t.Errorf("Get = %v, want Canceled", err)
+	}
+	wantDir(t, dir, "*.part")
+}
+
+func TestGetCorrupted(t *testing.T) {
+	flip := func(_ *fakeserver.Call, sent int64, resp *filesv1.GetResponse) {
+		if sent == chunk {
+			resp.Data = bytes.Clone(resp.Data)
+			resp.Data[17] ^= 0x10
+		}
+	}
+	t.Run("once", func(t *testing.T) {
+		files := new(fakeserver.Files)
+		data := random(3*chunk, 6)
+		files.Put("f", data)
+		files.Before = func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error {
+			if call.Number == 0 {
+				flip(call, sent, resp)
+			}
+			return nil
+		}
+		_, client := newServer(t, files)
+		r, err := Get(t.Context(), client, "f", t.TempDir(), ignore)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, r.Path, data)
+	})
+	t.Run("until told to stop", func(t *testing.T) {
+		files := new(fakeserver.Files)
+		files.Put("f", random(3*chunk, 6))
+		files.Before = func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error {
+			flip(call, sent, resp)
+			return nil
+		}
+		_, client := newServer(t, files)
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		var notice string
+		_, err := Get(ctx, client, "f", dir, Options{Notice: func(line string) { notice = line; cancel() }})
+		if !errors.Is(err, context.Canceled) || !strings.Contains(notice, "checksum") {
+			t.Errorf("Get = %v after %q", err, notice)
+		}
+		wantDir(t, dir)
+
+		var out bytes.Buffer
+		ctx, cancel = context.WithCancel(t.Context())
+		if _, err := Copy(ctx, client, "f", &out, Options{Notice: func(string) { cancel() }}); err == nil || out.Len() > 0 {
+			t.Errorf("Copy = %v after %d bytes", err, out.Len())
+		}
+	})
+	t.Run("though empty", func(t *testing.T) {
+		files := new(fakeserver.Files)
+		files.Put("f", nil)
+		files.Before = func(_ *fakeserver.Call, _ int64, resp *filesv1.GetResponse) error {
+			*resp.Crc32C = 1
+			return nil
+		}
+		_, client := newServer(t, files)
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := Get(ctx, client, "f", dir, Options{Notice: func(string) { cancel() }}); err == nil {
+			t.Error("Get = nil")
+		}
+		wantDir(t, dir)
+	})
+}
+
+func TestGetFileChanges(t *testing.T) {
+	const size = 2*segmentSize + 1
+	t.Run("once", func(t *testing.T) {
+		files := new(fakeserver.Files)
+		files.Put("f", random(size, 7))
+		data := random(size+1, 8)
+		files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+			if call.Number == 1 && sent == chunk {
+				files.Put("f", data)
+			}
+			return nil
+		}
+		_, client := newServer(t, files)
+		dir := t.TempDir()
+		r, err := Get(t.Context(), client, "f", dir, ignore)
+		if err != nil || r.Version != "2" || r.Resumed != 0 {
+			t.Fatalf("Get = %+v, %v", r, err)
+		}
+		wantFile(t, r.Path, data)
+		wantDir(t, dir, "f")
+	})
+	t.Run("while it is read", func(t *testing.T) {
+		files := new(fakeserver.Files)
+		data := random(chunk, 9)
+		files.Put("f", data)
+		files.After = func(call *fakeserver.Call) error {
+			if call.Number == 0 {
+				return status.Error(codes.Aborted, "changed while it was read")
+			}
+			return nil
+		}
+		_, client := newServer(t, files)
+		r, err := Get(t.Context(), client, "f", t.TempDir(), ignore)
+		if err != nil || len(files.Calls()) != 2 {
+			t.Fatalf("Get = %+v, %v after %d calls", r, err, len(files.Calls()))
+		}
+		wantFile(t, r.Path, data)
+	})
+	t.Run("again and again", func(t *testing.T) {
+		files := new(fakeserver.Files)
+		files.Put("f", random(size, 10))
+		files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+			if call.GetOffset() > 0 && sent == 0 {
+				files.Put("f", random(size, 10))
+			}
+			return nil
+		}
+		files.After = func(call *fakeserver.Call) error {
+			if call.GetOffset() > 0 {
+				return status.Error(codes.Aborted, "another version")
+			}
+			return nil
+		}
+		_, client := newServer(t, files)
+		dir := t.TempDir()
+		restarts := 0
+		_, err := Get(t.Context(), client, "f", dir, Options{Notice: func(string) { restarts++ }})
+		if status.Code(err) != codes.Aborted || restarts != maxRestarts {
+			t.Errorf("Get = %v after %d restarts", err, restarts)
+		}
+		wantDir(t, dir)
+
+		var out bytes.Buffer
+		_, err = Copy(t.Context(), client, "f", &out, ignore)
+		if status.Code(err) != codes.Aborted || !strings.Contains(err.Error(), "had been written") || out.Len() != segmentSize {
+			t.Errorf("Copy = %v after %d bytes", err, out.Len())
+		}
+	})
+}
+
+// A server that does not keep to the API is not believed.
+func TestGetServerLies(t *testing.T) {
+	type lie = func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error
+	first := func(f func(*filesv1.GetResponse)) lie {
+		return func(_ *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error {
+			if sent == 0 {
+				f(resp)
+			}
+			return nil
+		}
+	}
+	described := func(size int64, version string) lie {
+		return first(func(r *filesv1.GetResponse) { r.File = &filesv1.File{SizeBytes: size, Version: version} })
+	}
+	for _, c := range []struct {
+		name, want string
+		before     lie
+		after      func(*fakeserver.Call) error
+	}{
+		{"no file", "does not describe", first(func(r *filesv1.GetResponse) { r.File = nil }), nil},
+		{"no version", `version ""`, described(3*chunk, ""), nil},
+		{"negative size", "-1 bytes", described(-1, "1"), nil},
+		{"too little", fmt.Sprintf("promised %d bytes, got %d", 3*chunk+1, 3*chunk), described(3*chunk+1, "1"), nil},
+		{"too much", fmt.Sprintf("promised %d bytes, got %d", 2*chunk+1, 3*chunk), described(2*chunk+1, "1"), nil},
+		{"no checksum", "without a checksum", func(_ *fakeserver.Call, _ int64, r *filesv1.GetResponse) error {
+			r.Crc32C = nil
+			return nil
+		}, nil},
+		{"more after the checksum", "after the checksum", nil, func(call *fakeserver.Call) error {
+			return call.Stream.Send(&filesv1.GetResponse{})
+		}},
+		{"endless", "got", func(_ *fakeserver.Call, _ int64, r *filesv1.GetResponse) error {
+			r.Crc32C = nil
+			return nil
+		}, func(call *fakeserver.Call) error {
+			for {
+				if err := call.Stream.Send(&filesv1.GetResponse{Data: make([]byte, chunk)}); err != nil {
+					return err
+				}
+			}
+		}},
+		{"nothing", "without a checksum", func(*fakeserver.Call, int64, *filesv1.GetResponse) error { return io.EOF }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := &fakeserver.Files{Before: c.before, After: c.after}
+			files.Put("f", random(3*chunk, 11))
+			_, client := newServer(t, files)
+			dir := t.TempDir()
+			_, err := Get(t.Context(), client, "f", dir, Options{})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Get = %v, want %q", err, c.want)
+			}
+			wantDir(t, dir)
+		})
+	}
+
+	// The second segment is of another file than the first.
+	for name, change := range map[string]func(*filesv1.File){
+		"other version": func(f *filesv1.File) { f.Version = "2" },
+		"other size":    func(f *filesv1.File) { f.SizeBytes++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := new(fakeserver.Files)
+			files.Put("f", random(2*segmentSize, 12))
+			files.Before = func(call *fakeserver.Call, sent int64, r *filesv1.GetResponse) error {
+				if call.GetOffset() > 0 && sent == 0 {
+					r.File = &filesv1.File{SizeBytes: r.File.GetSizeBytes(), Version: r.File.GetVersion()}
+					change(r.File)
+				}
+				return nil
+			}
+			_, client := newServer(t, files)
+			dir := t.TempDir()
+			if _, err := Get(t.Context(), client, "f", dir, Options{}); err == nil || !strings.Contains(err.Error(), "asked for version") {
+				t.Errorf("Get = %v", err)
+			}
+			wantDir(t, dir, "*.part")
+		})
+	}
+}
+
+func TestGetErrors(t *testing.T) {
+	files := new(fakeserver.Files)
+	files.Put("f", []byte("data"))
+	_, client := newServer(t, files)
+	dir := t.TempDir()
+	if _, err := Get(t.Context(), client, "none", dir, Options{}); status.Code(err) != codes.NotFound {
+		t.Errorf("Get of no file = %v", err)
+	}
+	for name, dest := range map[string]string{
+		"no directory":   filepath.Join(dir, "none", "f"),
+		"trailing slash": filepath.Join(dir, "none") + "/",
+	} {
+		if _, err := Get(t.Context(), client, "f", dest, Options{}); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: Get = %v", name, err)
+		}
+	}
+	unreachable := filesv1.NewFileServiceClient(fakeserver.Dial(t, "127.0.0.1:1"))
+	noNotice := Options{Notice: func(line string) { t.Errorf("notice %q", line) }}
+	if _, err := Get(t.Context(), unreachable, "f", dir, noNotice); status.Code(err) != codes.Unavailable {
+		t.Errorf("Get from no server = %v", err)
+	}
+	wantDir(t, dir)
+
+	broken := errors.New("broken pipe")
+	r, w := io.Pipe()
+	r.CloseWithError(broken)
+	if _, err := Copy(t.Context(), client, "f", w, Options{}); !errors.Is(err, broken) {
+		t.Errorf("Copy to a broken pipe = %v", err)
+	}
+}

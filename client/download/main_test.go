@@ -1,0 +1,98 @@
+package download
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"example.com/parity/client/internal/fakeserver"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+// Sizes in these tests: what the server sends at once, and maxSegment.
+const (
+	chunk       = fakeserver.Chunk
+	segmentSize = 16 * chunk
+)
+
+func TestMain(m *testing.M) {
+	maxSegment, minSegment = segmentSize, chunk
+	if addr := os.Getenv(victimEnv); addr != "" {
+		victim(addr)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// newServer returns a server and a client of it.
+func newServer(tb testing.TB, files *fakeserver.Files) (*fakeserver.Server, filesv1.FileServiceClient) {
+	tb.Helper()
+	s := fakeserver.Start(tb, files, nil)
+	return s, filesv1.NewFileServiceClient(fakeserver.Dial(tb, s.Addr))
+}
+
+// random returns n bytes, others for another seed.
+func random(n int64, seed uint64) []byte {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	data := make([]byte, 0, n+8)
+	for int64(len(data)) < n {
+		data = binary.LittleEndian.AppendUint64(data, rng.Uint64())
+	}
+	return data[:n]
+}
+
+// wantFile checks a file's content.
+func wantFile(tb testing.TB, path string, want []byte) {
+	tb.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		tb.Fatalf("%s has %d bytes and is not the file of %d", path, len(got), len(want))
+	}
+}
+
+// wantDir checks which files a directory has; "*.part" stands for one part file.
+func wantDir(tb testing.TB, dir string, want ...string) {
+	tb.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	got := []string{}
+	for _, e := range entries {
+		name := e.Name()
+		if filepath.Ext(name) == partSuffix {
+			name = "*" + partSuffix
+		}
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		tb.Fatalf("%s has %q, want %q", dir, got, want)
+	}
+}
+
+// waitPart waits until the part file in dir has at least size bytes.
+func waitPart(dir string, size int64) {
+	for have := int64(0); have < size; time.Sleep(time.Millisecond) {
+		parts, _ := filepath.Glob(filepath.Join(dir, ".*"+partSuffix))
+		if len(parts) == 1 {
+			if info, err := os.Stat(parts[0]); err == nil {
+				have = info.Size()
+			}
+		}
+	}
+}
+
+// ignore takes notices and progress and drops them.
+var ignore = Options{Notice: func(string) {}, Progress: func(int64, int64) {}}

@@ -1,0 +1,58 @@
+package download
+
+import (
+	"errors"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"example.com/parity/client/internal/backoff"
+)
+
+const (
+	// maxRetries is how often in a row a segment is asked for again: with the
+	// waits between, some ten seconds for a server to restart in.
+	maxRetries = 7
+	// maxRetryInfo bounds the wait that a server may ask for.
+	maxRetryInfo = 30 * time.Second
+)
+
+// retriable reports whether the same call may succeed later.
+func retriable(err error) bool {
+	if errors.Is(err, errChecksum) || errors.Is(err, errStalled) {
+		return true
+	}
+	var coded interface{ GRPCStatus() *status.Status }
+	if !errors.As(err, &coded) {
+		return false
+	}
+	switch s := coded.GRPCStatus(); s.Code() {
+	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.Unknown, codes.Internal:
+		// What a server that goes away, or a proxy before it, makes of a call. That
+		// it is not our own cancelling is for the caller to know.
+		return true
+	case codes.ResourceExhausted:
+		return retryInfo(s) > 0
+	default:
+		return false
+	}
+}
+
+// retryDelay is how long to wait after so many failures in a row, counted from
+// 0, of which err is the last: what the server says, or else ever longer.
+func retryDelay(err error, failures int) time.Duration {
+	s, _ := status.FromError(err)
+	return max(backoff.Delay(failures), min(retryInfo(s), maxRetryInfo))
+}
+
+// retryInfo returns how long the server asks to wait; 0 if it does not say.
+func retryInfo(s *status.Status) time.Duration {
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
+}

@@ -1,0 +1,54 @@
+package download
+
+import (
+	"hash/crc32"
+	"io"
+
+	"google.golang.org/grpc/mem"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// segment is what one call has received so far, as it lies in the transport's
+// buffers: bytes are not moved before they have been verified.
+type segment struct {
+	parts [][]byte
+	size  int64
+	crc   uint32
+	held  []mem.BufferSlice // what the parts lie in
+}
+
+var _ io.WriterTo = (*segment)(nil)
+
+// add appends parts. They lie in held, if that is not nil, which now belongs to
+// the segment.
+func (s *segment) add(parts [][]byte, held mem.BufferSlice) {
+	for _, p := range parts {
+		s.size += int64(len(p))
+		s.crc = crc32.Update(s.crc, castagnoli, p)
+	}
+	s.parts = append(s.parts, parts...)
+	if held != nil {
+		s.held = append(s.held, held)
+	}
+}
+
+// WriteTo writes the segment, in as many writes as it has parts.
+func (s *segment) WriteTo(w io.Writer) (n int64, err error) {
+	for _, p := range s.parts {
+		k, err := w.Write(p)
+		n += int64(k)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// free empties the segment and gives the buffers back to the transport.
+func (s *segment) free() {
+	for _, h := range s.held {
+		h.Free()
+	}
+	*s = segment{}
+}

@@ -1,0 +1,146 @@
+package download
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"example.com/parity/client/internal/backoff"
+	"example.com/parity/client/internal/terminal"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+// Variables, so that tests can do with small files.
+var (
+	// maxSegment is how much is asked for in one call and held in memory until
+	// its checksum is known, in bytes. Longer segments spend less time between
+	// calls; this is as much as the client program lets a server send ahead.
+	maxSegment int64 = 16 << 20
+	// minSegment is what segments shrink to, by half each time a connection is
+	// lost, so that a download gets on over one that never holds for long. It is
+	// the most that a server sends in one response.
+	minSegment int64 = 1 << 20
+)
+
+// transfer fetches one version of one file, in order, segment by segment. Its
+// methods are called in this order: begin, perhaps skip, copyTo, end.
+type transfer struct {
+	files filesv1.FileServiceClient
+	name  string
+	opts  Options
+
+	file   *filesv1.File // what the server says of the version that is fetched
+	offset int64         // everything before it has been written, or skipped
+	limit  int64         // how much to ask for next
+	call   *call         // for the segment at offset, once it has been asked for
+	ahead  *call         // for the segment after it, likewise
+}
+
+func newTransfer(files filesv1.FileServiceClient, name string, opts Options) *transfer {
+	return &transfer{files: files, name: name, opts: opts, limit: maxSegment}
+}
+
+// begin asks for the first segment and learns what file it is of. A server that
+// cannot be reached is an error at once: the address is more likely wrong than
+// the server about to start.
+func (t *transfer) begin(ctx context.Context) error {
+	reached := false
+	for failures := 0; ; failures++ {
+		t.call = t.ask(ctx, 0)
+		file, err := t.call.head()
+		if err == nil {
+			t.file = file
+			break
+		}
+		reached = reached || t.call.reached()
+		t.end()
+		if !reached {
+			return err
+		}
+		if err := t.pause(ctx, failures, err); err != nil {
+			return err
+		}
+	}
+	size, version := t.file.GetSizeBytes(), t.file.GetVersion()
+	if size < 0 || version == "" {
+		return fmt.Errorf("the server describes the file as version %q of %d bytes", version, size)
+	}
+	return nil
+}
+
+// skip leaves out the bytes before offset.
+func (t *transfer) skip(offset int64) {
+	if offset > 0 {
+		t.end()
+		t.offset = offset
+	}
+}
+
+// copyTo hands the rest of the file to write, one verified segment after the
+// other. While write is busy with one, the server sends the next.
+func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error {
+	// A file of no bytes has one segment too: its checksum counts.
+	for first := t.offset == 0; first || t.offset < t.file.GetSizeBytes(); first = false {
+		s, err := t.next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := write(s); err != nil {
+			return err
+		}
+		t.offset += s.size
+		t.call.end()
+		t.call, t.ahead = t.ahead, nil
+	}
+	return nil
+}
+
+// next returns the verified segment at offset, however many calls that takes. It
+// is valid until the end of t.call, whose it is.
+func (t *transfer) next(ctx context.Context) (*segment, error) {
+	for failures := 0; ; failures++ {
+		if t.call == nil {
+			t.call = t.ask(ctx, t.offset)
+		}
+		s, err := t.call.receive(t.file, t.opts, func(after int64) {
+			t.ahead = t.ask(ctx, after)
+		})
+		if err == nil {
+			t.limit = min(2*t.limit, maxSegment)
+			return s, nil
+		}
+		t.end()
+		if err := t.pause(ctx, failures, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pause waits before a call that has failed with err is made again, after so
+// many failures before it. It returns an error if there is no sense in that.
+func (t *transfer) pause(ctx context.Context, failures int, err error) error {
+	if failures == maxRetries || ctx.Err() != nil || !retriable(err) {
+		return err
+	}
+	t.limit = max(t.limit/2, minSegment)
+	wait := retryDelay(err, failures)
+	t.opts.notice("%s; going on from byte %d in %v", terminal.Error(err), t.offset, wait.Round(time.Millisecond))
+	return backoff.Wait(ctx, wait)
+}
+
+// ask makes the call for the segment at offset.
+func (t *transfer) ask(ctx context.Context, offset int64) *call {
+	return startCall(ctx, t.files, &filesv1.GetRequest{
+		Name: t.name, Offset: offset, Limit: t.limit, Version: t.file.GetVersion(),
+	})
+}
+
+// end gives up the calls that are under way.
+func (t *transfer) end() {
+	for _, c := range []*call{t.call, t.ahead} {
+		if c != nil {
+			c.end()
+		}
+	}
+	t.call, t.ahead = nil, nil
+}

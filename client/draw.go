@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+)
+
+type drawCommand struct {
+	Parity string `arg:"" optional:"" enum:"even,odd,any" default:"any" help:"even or odd; if left out, either."`
+}
+
+var parities = map[string]numbersv1.Parity{
+	"even": numbersv1.Parity_PARITY_EVEN,
+	"odd":  numbersv1.Parity_PARITY_ODD,
+	"any":  numbersv1.Parity_PARITY_UNSPECIFIED,
+}
+
+type drawRecord struct {
+	Number int32  `json:"number"`
+	Parity string `json:"parity"`
+}
+
+func (c *drawCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, out output) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r, err := numbersv1.NewNumberServiceClient(conn).Draw(ctx, &numbersv1.DrawRequest{Parity: parities[c.Parity]})
+	if err != nil {
+		return err
+	}
+	parity := "even"
+	if r.GetParity() == numbersv1.Parity_PARITY_ODD {
+		parity = "odd"
+	}
+	return out.print(drawRecord{r.GetNumber(), parity}, "%d", r.GetNumber())
+}

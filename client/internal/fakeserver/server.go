@@ -1,0 +1,101 @@
+// Package fakeserver has small gRPC servers for tests of clients: they do what
+// Parity's do, and go wrong where a test says so.
+package fakeserver
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+)
+
+// Server serves fakes until the test ends.
+type Server struct {
+	Addr string
+
+	tb    testing.TB
+	mu    sync.Mutex
+	grpc  *grpc.Server
+	conns map[net.Conn]bool
+}
+
+// Start serves those of the fakes that are not nil on an address of its own.
+func Start(tb testing.TB, files *Files, numbers *Numbers, opts ...grpc.ServerOption) *Server {
+	tb.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Server{Addr: lis.Addr().String(), tb: tb, conns: map[net.Conn]bool{}}
+	s.Serve(lis, files, numbers, opts...)
+	return s
+}
+
+// Serve serves on lis, in place of what served before.
+func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ...grpc.ServerOption) {
+	g := grpc.NewServer(opts...)
+	if files != nil {
+		filesv1.RegisterFileServiceServer(g, files)
+	}
+	if numbers != nil {
+		numbersv1.RegisterNumberServiceServer(g, numbers)
+	}
+	s.mu.Lock()
+	s.grpc = g
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := g.Serve(tracked{lis, s}); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			s.tb.Error(err)
+		}
+	}()
+	s.tb.Cleanup(func() { g.Stop(); <-done })
+}
+
+// Stop ends every call and listens no longer.
+func (s *Server) Stop() { s.grpc.Stop() }
+
+// Cut breaks every connection there is, as a network that fails does.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.conns {
+		conn.Close()
+		delete(s.conns, conn)
+	}
+}
+
+// Dial returns a connection to addr without TLS, closed when the test ends.
+func Dial(tb testing.TB, addr string, opts ...grpc.DialOption) *grpc.ClientConn {
+	tb.Helper()
+	opts = append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, opts...)
+	conn, err := grpc.NewClient(addr, opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// tracked is a listener whose connections the server can cut.
+type tracked struct {
+	net.Listener
+	server *Server
+}
+
+func (t tracked) Accept() (net.Conn, error) {
+	conn, err := t.Listener.Accept()
+	if err == nil {
+		t.server.mu.Lock()
+		t.server.conns[conn] = true
+		t.server.mu.Unlock()
+	}
+	return conn, err
+}

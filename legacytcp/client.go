@@ -1,0 +1,221 @@
+package legacytcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+)
+
+// replyQuiet is how long a number without a sentinel waits for more digits.
+const replyQuiet = 20 * time.Millisecond
+
+// ErrNotFound says that the server does not have the file.
+var ErrNotFound = errors.New("file not found")
+
+// NumberConn is a client's connection in the number dialect. Report and Close
+// may be called while a Draw waits.
+type NumberConn struct {
+	nc net.Conn
+
+	mu     sync.Mutex // guards the fields below; held by the one Draw that waits
+	in     input
+	broken error // why nothing can be drawn any more
+}
+
+// DialNumbers connects to addr as client id and returns the value that the
+// server has for it. The ID goes out bare and a reply may come bare, as the
+// original programs have it.
+func DialNumbers(ctx context.Context, addr string, id int32) (*NumberConn, int64, error) {
+	nc, err := dial(ctx, addr)
+	if err != nil {
+		return nil, 0, err
+	}
+	c := &NumberConn{nc: nc}
+	last, err := c.ask(ctx, strconv.AppendInt(nil, int64(id), 10))
+	if err != nil {
+		nc.Close()
+		return nil, 0, fmt.Errorf("registering client %d: %w", id, err)
+	}
+	return c, last, nil
+}
+
+// Report tells the server the value that the client has counted to.
+func (c *NumberConn) Report(value int64) error {
+	_, err := c.nc.Write(appendRequest(nil, requestReport, value))
+	return err
+}
+
+// Draw asks for a number and waits for it. PARITY_UNSPECIFIED: either parity, at
+// random. After an error, also ctx's, the connection is good for nothing but
+// Close: a reply that came late would be taken for the next one.
+func (c *NumberConn) Draw(ctx context.Context, p numbersv1.Parity) (int32, error) {
+	kind := requestEven
+	if p == numbersv1.Parity_PARITY_ODD || p == numbersv1.Parity_PARITY_UNSPECIFIED && rand.N(2) == 0 {
+		kind = requestOdd
+	}
+	n, err := c.ask(ctx, appendRequest(nil, kind, 0))
+	if err == nil && int64(int32(n)) != n {
+		err = fmt.Errorf("got %d, which is no increment", n)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("drawing a number: %w", err)
+	}
+	return int32(n), nil
+}
+
+// Close closes the connection.
+func (c *NumberConn) Close() error { return c.nc.Close() }
+
+// ask writes req and returns the number that answers it.
+func (c *NumberConn) ask(ctx context.Context, req []byte) (n int64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken != nil {
+		return 0, c.broken
+	}
+	release := bind(ctx, c.nc)
+	defer func() {
+		err = release(err)
+		c.broken = err
+	}()
+	if _, err := c.nc.Write(req); err != nil {
+		return 0, err
+	}
+	reply, err := c.readReply()
+	if err != nil {
+		return 0, err
+	}
+	if rest := c.in.unread(); len(rest) > 0 {
+		return 0, fmt.Errorf("got %q after the reply", rest)
+	}
+	return strconv.ParseInt(string(reply), 10, 64)
+}
+
+// readReply returns one number, which is complete at its sentinel or, from a
+// server that sends bare replies, after the quiet.
+func (c *NumberConn) readReply() ([]byte, error) {
+	for {
+		reply, state := c.in.next()
+		switch state {
+		case frameComplete:
+			return reply, nil
+		case frameTooLong:
+			return nil, fmt.Errorf("got %q, which is no number", c.in.unread())
+		}
+		bare := len(c.in.unread()) > 0
+		if bare {
+			c.nc.SetReadDeadline(time.Now().Add(replyQuiet))
+		}
+		n, err := c.nc.Read(c.in.space())
+		c.in.added(n)
+		switch {
+		case n > 0:
+		case bare && isTimeout(err):
+			// Nothing reads between two calls of ask, so that the next one's
+			// context is all that may set a deadline again.
+			return c.in.take(), c.nc.SetReadDeadline(time.Time{})
+		case errors.Is(err, io.EOF):
+			return nil, io.ErrUnexpectedEOF
+		default:
+			return nil, err
+		}
+	}
+}
+
+// List returns the names of the files in the cache of the server at addr.
+func List(ctx context.Context, addr string) (names []string, err error) {
+	nc, err := request(ctx, addr, "list")
+	if err != nil {
+		return nil, err
+	}
+	defer nc.Close()
+	release := bind(ctx, nc)
+	defer func() { err = release(err) }()
+
+	pickle, err := io.ReadAll(io.LimitReader(nc, maxList+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("receiving the list: %w", err)
+	case len(pickle) > maxList:
+		return nil, errListTooLong
+	}
+	return unpickleNames(pickle)
+}
+
+// Fetch writes the file of that name from the server at addr to w, and returns
+// how many bytes it wrote. ErrNotFound: the reply is DefaultNotFound and nothing
+// else, of which nothing is written; the protocol cannot tell a file with that
+// content from none. A reset is an error: what was written is not the file.
+//
+// A port that speaks both dialects takes digits, alone or with a blank behind
+// them, for a client's ID. A file with such a name must be asked of a port that
+// speaks the file dialect alone.
+func Fetch(ctx context.Context, addr, name string, w io.Writer) (n int64, err error) {
+	if name == "" || name == "list" || len(name) > maxName {
+		return 0, fmt.Errorf("%q cannot be asked for in this protocol", name)
+	}
+	nc, err := request(ctx, addr, name)
+	if err != nil {
+		return 0, err
+	}
+	defer nc.Close()
+	release := bind(ctx, nc)
+	defer func() { err = release(err) }()
+
+	head := make([]byte, len(DefaultNotFound)+1) // longer than the text, to see that nothing follows
+	k, err := io.ReadFull(nc, head)
+	head = head[:k]
+	whole := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	switch {
+	case whole && string(head) == DefaultNotFound:
+		return 0, ErrNotFound
+	case err != nil && !whole:
+		return 0, fmt.Errorf("receiving %q: %w", name, err)
+	}
+	if k, err = w.Write(head); err != nil || whole {
+		return int64(k), err
+	}
+	n, err = io.Copy(w, nc)
+	if err != nil {
+		err = fmt.Errorf("receiving %q: %w", name, err)
+	}
+	return int64(k) + n, err
+}
+
+// request connects to addr and sends the request of the file dialect.
+func request(ctx context.Context, addr, req string) (net.Conn, error) {
+	nc, err := dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(nc, req); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return nc, nil
+}
+
+func dial(ctx context.Context, addr string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr)
+}
+
+// bind lets ctx's end fail what is under way on nc. The function it returns
+// undoes that, and replaces the error that ctx's end caused by its cause.
+func bind(ctx context.Context, nc net.Conn) (release func(error) error) {
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	return func(err error) error {
+		if !stop() {
+			return context.Cause(ctx)
+		}
+		return err
+	}
+}

@@ -1,0 +1,231 @@
+package legacytcp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+)
+
+const (
+	// glance is how long a reader whose time is up looks once more. What arrived
+	// while its goroutine had to wait for a processor came in time, and a busy
+	// machine must not cut a client ID in two.
+	glance = time.Millisecond
+
+	// lingerTime and lingerBytes bound what is still read, and thrown away, of a
+	// client that was answered before it had said all.
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+
+	// deadlineSlack is the part of a timeout by which it may be early. Moving a
+	// deadline costs as much as a system call, so one that is still good for
+	// the rest is left alone: 1.2 s of 5 min.
+	deadlineSlack = 256
+)
+
+// conn is one connection of a legacy client. Only its own goroutine uses it,
+// but for cancel, reset and wake.
+type conn struct {
+	g       *Gateway
+	nc      net.Conn
+	dialect Dialects
+	addr    netip.AddrPort
+	peer    string
+	ctx     context.Context // of all calls made for the client; ends with the connection
+	cancel  context.CancelFunc
+
+	readBy, writeBy time.Time // the deadlines in force
+	in              input
+}
+
+func newConn(g *Gateway, nc net.Conn, d Dialects) *conn {
+	c := &conn{g: g, nc: nc, dialect: d, addr: addrPort(nc.RemoteAddr())}
+	c.peer = c.addr.String()
+	c.ctx, c.cancel = context.WithCancel(metadata.AppendToOutgoingContext(context.Background(),
+		MetadataDoor, "legacy", MetadataPeer, c.peer))
+	return c
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if a, ok := a.(*net.TCPAddr); ok {
+		p := a.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	p, _ := netip.ParseAddrPort(a.String()) // the zero AddrPort if it is none
+	return p
+}
+
+func (c *conn) run() {
+	defer c.g.release(c)
+	defer c.cancel()
+	e := c.serve()
+	if c.g.cut.Load() {
+		e = ending{reason: ReasonShutdown, how: reset, err: e.err}
+	}
+	switch {
+	case e.how == reset:
+		c.reset()
+	case e.how == linger || hasInput(c.nc):
+		c.lingeringClose()
+	default:
+		c.nc.Close()
+	}
+	c.report(e)
+}
+
+// report logs and counts the end of the connection.
+func (c *conn) report(e ending) {
+	log, level := c.g.cfg.Logger, e.reason.level()
+	if log.Enabled(context.Background(), level) {
+		attrs := []slog.Attr{slog.String("peer", c.peer), slog.String("reason", string(e.reason))}
+		if e.err != nil {
+			attrs = append(attrs, slog.Any("error", e.err))
+		}
+		log.LogAttrs(context.Background(), level, "legacy connection closed", attrs...)
+	}
+	c.g.cfg.Metrics.Closed(e.reason)
+}
+
+// serve reads the first bytes and speaks the dialect that they are of.
+func (c *conn) serve() (e ending) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.g.cfg.Logger.Error("legacy connection panicked", "peer", c.peer, "panic", r, "stack", string(debug.Stack()))
+			e = ending{reason: ReasonPanic, how: reset}
+		}
+	}()
+	if err := c.fill(c.g.limits.FirstByteTimeout); err != nil {
+		return c.readEnding(err, ReasonFirstByteTimeout)
+	}
+	if c.dialect == FilesOnly {
+		return c.serveFile()
+	}
+	for {
+		switch sniff(c.in.unread()) {
+		case numberDialect:
+			return c.serveNumbers()
+		case fileDialect:
+			return c.serveFile()
+		}
+		// Digits only, so far.
+		if err := c.fill(c.g.limits.Quiet); isTimeout(err) || errors.Is(err, io.EOF) {
+			return c.serveNumbers()
+		} else if err != nil {
+			return c.readEnding(err, ReasonClient)
+		}
+	}
+}
+
+// readEnding tells why no more can be read.
+func (c *conn) readEnding(err error, onTimeout Reason) ending {
+	switch {
+	case !isTimeout(err):
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return ending{reason: ReasonClient, err: err}
+	case c.g.isDraining():
+		return ending{reason: ReasonShutdown}
+	}
+	return ending{reason: onTimeout}
+}
+
+// fill reads what has come or comes within d, once. Its error is one of
+// isTimeout, io.EOF, or one that says the connection is broken. A shutdown
+// shortens d to the quiet.
+func (c *conn) fill(d time.Duration) error {
+	err := c.read(d)
+	if !isTimeout(err) {
+		return err
+	}
+	c.readBy = time.Time{} // it has passed, or wake has replaced it
+	if c.g.isDraining() {
+		return c.read(d)
+	}
+	return c.read(min(d, glance))
+}
+
+func (c *conn) read(d time.Duration) error {
+	draining := c.g.isDraining()
+	if draining {
+		d = min(d, c.g.limits.Quiet)
+	}
+	if by := time.Now().Add(d); c.readBy.After(by) || by.Sub(c.readBy) > d/deadlineSlack {
+		c.readBy = by
+		c.nc.SetReadDeadline(by)
+		if !draining && c.g.isDraining() {
+			c.wake() // the deadline just set may have undone Shutdown's
+		}
+	}
+	n, err := c.nc.Read(c.in.space())
+	c.in.added(n)
+	if n > 0 {
+		return nil // a net.Conn reports its error again
+	}
+	return err
+}
+
+// wake ends a read that is under way, from any goroutine.
+func (c *conn) wake() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
+
+// write writes p, for as long as every WriteTimeout brings some progress.
+func (c *conn) write(p []byte) error {
+	for len(p) > 0 {
+		d := c.g.limits.WriteTimeout
+		if by := time.Now().Add(d); by.Sub(c.writeBy) > d/deadlineSlack {
+			c.writeBy = by
+			c.nc.SetWriteDeadline(by)
+		}
+		n, err := c.nc.Write(p)
+		if err == nil || n == 0 || !isTimeout(err) {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
+
+// writeEnding tells why no more can be written. The client never gets a clean
+// EOF after less than it should have.
+func writeEnding(err error) ending {
+	if isTimeout(err) {
+		return ending{reason: ReasonWriteTimeout, how: reset}
+	}
+	return ending{reason: ReasonClient, how: reset, err: err}
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// reset closes the connection so that the client's next read fails. Any
+// goroutine may call it.
+func (c *conn) reset() {
+	if nc, ok := c.nc.(interface{ SetLinger(sec int) error }); ok {
+		nc.SetLinger(0)
+	}
+	c.nc.Close()
+}
+
+// lingeringClose sends EOF and reads on until the client has closed too. The
+// kernel answers input that nobody reads with a reset, which destroys a reply
+// that is still under way.
+func (c *conn) lingeringClose() {
+	if nc, ok := c.nc.(interface{ CloseWrite() error }); ok && nc.CloseWrite() == nil {
+		c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+		for total := 0; total < lingerBytes; {
+			n, err := c.nc.Read(c.in.data[:])
+			if err != nil {
+				break
+			}
+			total += n
+		}
+	}
+	c.nc.Close()
+}

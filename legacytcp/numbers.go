@@ -1,0 +1,159 @@
+package legacytcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	// maxBadFrames is the number of frames that are no requests by which a
+	// client has shown that it speaks another protocol.
+	maxBadFrames = 16
+
+	// drainTime is how long at shutdown a session goes on reading: enough for a
+	// full receive buffer, too little for a client that never stops.
+	drainTime = 100 * time.Millisecond
+)
+
+// session is one client of the number dialect. One goroutine does everything in
+// turn: read, handle every complete frame, write the replies, read again.
+type session struct {
+	*conn
+	counting counting
+
+	replies []byte // to be written before the next read
+	gone    bool   // a write failed: there is nobody to reply to
+	bad     int    // frames that were no requests
+}
+
+// serveNumbers serves a client whose first bytes are an ID, which is all that is
+// unread if it is bare.
+func (c *conn) serveNumbers() ending {
+	first, state := c.in.next()
+	switch state {
+	case frameTooLong:
+		return ending{reason: ReasonFrameTooLong}
+	case frameIncomplete:
+		first = c.in.take()
+	}
+	id, err := strconv.ParseInt(string(first), 10, 32)
+	if err != nil {
+		return ending{reason: ReasonBadID, err: err}
+	}
+
+	s := &session{conn: c, counting: counting{conn: c, id: int32(id)}}
+	defer s.counting.drop()
+	last, err := s.counting.begin()
+	switch {
+	case status.Code(err) == codes.InvalidArgument:
+		return ending{reason: ReasonBadID, err: err}
+	case err != nil:
+		return ending{reason: ReasonUpstream, err: err}
+	}
+	s.reply(last)
+
+	e := s.run()
+	if e.reason != ReasonUpstream {
+		if err := s.counting.finish(); err != nil {
+			e.err = errors.Join(e.err, fmt.Errorf("the last value may be lost: %w", err))
+		}
+	}
+	return e
+}
+
+func (s *session) run() ending {
+	var drainBy time.Time
+	for {
+		e, over := s.handleFrames()
+		if err := s.flush(); err != nil {
+			return writeEnding(err)
+		}
+		if over {
+			return e
+		}
+		if s.g.isDraining() {
+			if drainBy.IsZero() {
+				drainBy = time.Now().Add(drainTime)
+			}
+			if time.Now().After(drainBy) {
+				return ending{reason: ReasonShutdown, how: linger}
+			}
+		}
+		if err := s.fill(s.g.limits.IdleTimeout); err != nil {
+			return s.readEnding(err, ReasonIdle)
+		}
+	}
+}
+
+// handleFrames handles all complete frames that have been read.
+func (s *session) handleFrames() (e ending, over bool) {
+	for {
+		frame, state := s.in.next()
+		switch state {
+		case frameIncomplete:
+			return ending{}, false
+		case frameTooLong:
+			return ending{reason: ReasonFrameTooLong, how: linger}, true
+		}
+
+		var err error
+		switch kind, value := parseRequest(frame); kind {
+		case requestReport:
+			err = s.counting.report(value)
+		case requestEven:
+			err = s.draw(drawEven)
+		case requestOdd:
+			err = s.draw(drawOdd)
+		default:
+			if s.badFrame(frame); s.bad == maxBadFrames {
+				return ending{reason: ReasonBadFrames, how: linger}, true
+			}
+		}
+		if err != nil {
+			return ending{reason: ReasonUpstream, err: err}, true
+		}
+	}
+}
+
+func (s *session) draw(req drawRequest) error {
+	n, err := s.counting.draw(req)
+	if err == nil {
+		s.reply(int64(n))
+	}
+	return err
+}
+
+func (s *session) badFrame(frame []byte) {
+	s.bad++
+	s.g.cfg.Metrics.BadFrame()
+	// A frame is always shorter than the 64 bytes that the log may show of it.
+	s.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy client sent a frame that is no request",
+		slog.String("peer", s.peer), slog.Int("client_id", int(s.counting.id)), slog.String("frame", strconv.Quote(string(frame))))
+}
+
+func (s *session) reply(n int64) {
+	s.replies = appendReply(s.replies, n, s.g.cfg.BareReplies)
+}
+
+// flush writes the replies. Only a client that does not read is an error: one
+// that is gone, as the original goes while it waits for a number, may have sent
+// reports that are still to be read.
+func (s *session) flush() error {
+	if len(s.replies) == 0 || s.gone {
+		return nil
+	}
+	err := s.write(s.replies)
+	s.replies = s.replies[:0]
+	if err != nil && !isTimeout(err) {
+		s.gone = true
+		return nil
+	}
+	return err
+}
