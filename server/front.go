@@ -58,8 +58,8 @@ func listen(flag, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// open makes the doors to the services behind channel.
-func (f *front) open(channel grpc.ClientConnInterface, log *slog.Logger, healthy func() bool) {
+// openDoors makes the doors to the services behind channel.
+func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, healthy func() bool) {
 	f.gateway = legacytcp.New(legacytcp.Config{
 		Numbers:     numbersv1.NewNumberServiceClient(channel),
 		Files:       filesv1.NewFileServiceClient(channel),

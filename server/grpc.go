@@ -81,7 +81,6 @@ func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) 
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec.New()),
 		grpc.WriteBufferSize(writeBuffer),
-		grpc.SharedWriteBuffer(true),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),

@@ -94,7 +94,7 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 	if s.grpcListener, err = listen("--grpc", cfg.GRPC); err != nil {
 		return nil, err
 	}
-	if err := s.front.listen(); err != nil {
+	if err := s.listen(); err != nil {
 		return nil, err
 	}
 	return s, s.openServices()
@@ -126,7 +126,7 @@ func (s *server) openServices() error {
 	for _, service := range []string{"", numbersv1.NumberService_ServiceDesc.ServiceName, filesv1.FileService_ServiceDesc.ServiceName} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
-	s.front.open(s.channel, s.log.Logger, s.isHealthy)
+	s.openDoors(s.channel, s.log.Logger, s.isHealthy)
 	return nil
 }
 
@@ -242,7 +242,7 @@ func (s *server) stop() {
 	close(s.drain)
 
 	var doors errgroup.Group
-	doors.Go(func() error { return s.front.shutdown(ctx) })
+	doors.Go(func() error { return s.shutdown(ctx) })
 	doors.Go(func() error {
 		ended := make(chan struct{})
 		go func() {

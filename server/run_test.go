@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -148,7 +149,7 @@ func TestHealthAndReflection(t *testing.T) {
 	if err := alpha.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := alpha.Recv(); err != io.EOF {
+	if _, err := alpha.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("reflection v1alpha: %v, want the end", err)
 	}
 }

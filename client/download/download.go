@@ -50,8 +50,8 @@ type Result struct {
 
 // Get downloads the file name to dest. That is a file's path, or a directory,
 // where the file then gets name's last element (see BaseName); empty means the
-// current directory. A symbolic link is followed. To a device or a pipe the
-// bytes are written in order, as Copy does.
+// current directory. A link is followed if it is dest itself. To a device or pipe
+// the bytes are written in order, as Copy does.
 //
 // The file appears under its path only when it is complete, in place of what was
 // there before. Until then it grows in a hidden file beside it, which stays

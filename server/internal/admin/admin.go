@@ -6,6 +6,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -32,7 +33,7 @@ func New(registry *prometheus.Registry, healthy func() bool) *Server {
 			http.Error(w, "NOT_SERVING", http.StatusServiceUnavailable)
 			return
 		}
-		w.Write([]byte("SERVING\n"))
+		io.WriteString(w, "SERVING\n")
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

@@ -326,7 +326,6 @@ func TestEvictedUnderReader(t *testing.T) {
 	freed := make(chan struct{})
 	blocks := f.content.blocks.Load()
 	runtime.AddCleanup(&(*blocks)[2][0], func(struct{}) { close(freed) }, struct{}{})
-	blocks = nil
 	if _, _, err := read(t.Context(), c, "other", BlockSize); err != nil {
 		t.Fatal(err)
 	}
@@ -408,11 +407,11 @@ func TestHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	secret := filepath.Join(dir, "secret")
-	if secret, err = filepath.EvalSymlinks(dir); err != nil {
+	resolved, err := filepath.EvalSymlinks(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	secret = filepath.Join(secret, "secret")
+	secret := filepath.Join(resolved, "secret")
 	c := New(root, Options{Capacity: 1 << 20, Hidden: func(path string) bool { return path == secret }})
 	write(t, dir, "secret", []byte("s"))
 	if err := os.Symlink("secret", filepath.Join(dir, "link")); err != nil {

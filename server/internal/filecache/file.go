@@ -64,7 +64,7 @@ func (f *File) readDisk(off, n int64) ([]byte, error) {
 	if err := readFull(f.disk, b, off); err != nil {
 		return nil, err
 	}
-	return b, f.Info.verify(f.disk)
+	return b, f.verify(f.disk)
 }
 
 // HasChecksum reports whether Checksum is to be had: the file fits into the cache.

@@ -128,11 +128,7 @@ func (c *session) end(err error, sent int64) error {
 // receive takes the client's requests until it closes its side, or until the call
 // has ended.
 func (c *session) receive() error {
-	defer func() {
-		if c.entered {
-			c.service.store.Leave(c.id)
-		}
-	}()
+	defer c.leave()
 	if err := c.register(); errors.Is(err, io.EOF) {
 		return nil
 	} else if err != nil {
