@@ -40,9 +40,9 @@ const (
 	pingTimeout = 15 * time.Second
 	// writeBuffer is how many bytes are gathered for one write to a socket: gRPC cuts
 	// everything into frames of 16 KiB, and a system call for each would cost more
-	// than the rest of sending. Connections share the buffers, so that only those
-	// that are being written to have one.
-	writeBuffer = 1 << 20
+	// than the rest of sending. Only connections that are being written to have one,
+	// but a client that reads slowly keeps its own, so it is no larger.
+	writeBuffer = 256 << 10
 	// minPing is how often clients may check in their turn.
 	minPing = 5 * time.Second
 )

@@ -153,7 +153,7 @@ func TestConnectionDies(t *testing.T) {
 // TestListClientsWhileRegistering: pages that are asked for while clients register
 // have all those that were there before, and none twice.
 func TestListClientsWhileRegistering(t *testing.T) {
-	const known, all = 100, 2000
+	const known, all = 100, 1000
 	r := start(t)
 	register := func(id int32) {
 		s, _, err := rpcDoor{r.channel}.count(t.Context(), id)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -17,7 +19,9 @@ import (
 // wantStateError starts a program that must not start, because of its register.
 func wantStateError(tb testing.TB, stateFile, want string) {
 	tb.Helper()
-	err := run(tb.Context(), []string{
+	ctx, cancel := context.WithTimeout(tb.Context(), 5*time.Second) // should it start
+	defer cancel()
+	err := run(ctx, []string{
 		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0",
 		"--data-dir=" + tb.TempDir(), "--state=bolt:" + stateFile, tb.TempDir(),
 	}, io.Discard, io.Discard)

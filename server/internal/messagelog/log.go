@@ -8,6 +8,7 @@
 package messagelog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,11 +59,7 @@ type Log struct {
 func Open(o Options) (*Log, error) {
 	// The file is opened for good with the first line: too late for an error that
 	// says which flag is wrong.
-	f, err := os.OpenFile(o.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	if err := f.Close(); err != nil {
+	if err := endLastLine(o.Path); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	l := &Log{
@@ -82,6 +79,26 @@ func Open(o Options) (*Log, error) {
 	}
 	go l.flush()
 	return l, nil
+}
+
+// endLastLine makes the file, or ends a line in it that a crash has cut off, so that
+// the next one is whole.
+func endLastLine(path string) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = f.WriteString("\n")
+	return err
 }
 
 // Owns reports whether the file at path is the log at logPath or one that was set

@@ -233,6 +233,25 @@ func TestDiskFull(t *testing.T) {
 	l.Close()
 }
 
+// TestCutLine: what a crash has left of a line stays one of its own.
+func TestCutLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "server.log")
+	if err := os.WriteFile(path, []byte("whole\nhal"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		l, _ := newLog(t, func(o *Options) { o.Path = path })
+		l.Info("next")
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := strings.Split(readLog(t, path), "\n")
+	if len(got) != 5 || got[1] != "hal" || !strings.Contains(got[2], "next") || !strings.Contains(got[3], "next") {
+		t.Errorf("the log has %q", got)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	if _, err := Open(Options{Path: t.TempDir(), Format: Text}); err == nil {
 		t.Error("a directory was opened as a log")
