@@ -158,6 +158,16 @@ def generated_client(server, contents):
     host, port = server.address["gRPC"]
     said = subprocess.run([sys.executable, example, f"{host}:{port}", "f1m"], check=True, capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": generated}).stdout
+    gzip = """
+import sys, grpc
+from parity.files.v1 import files_pb2, files_pb2_grpc
+with grpc.insecure_channel(sys.argv[1], compression=grpc.Compression.Gzip) as channel:
+    responses = files_pb2_grpc.FileServiceStub(channel).Get(files_pb2.GetRequest(name="f1m"))
+    sys.stdout.buffer.write(b"".join(r.data for r in responses))
+"""
+    got = subprocess.run([sys.executable, "-c", gzip, f"{host}:{port}"], check=True, capture_output=True,
+                         env={**os.environ, "PYTHONPATH": generated}).stdout
+    check("a client that compresses", got, contents["f1m"])
     check("example.py", (bool(re.search(r"odd number: \d*[13579]\n", said)), "fetched: f1m 1048576 bytes\n" in said, "'f1m'" in said),
           (True, True, True))
 

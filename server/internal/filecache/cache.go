@@ -19,11 +19,12 @@ var (
 	ErrChanged = errors.New("file changed while it was being read")
 )
 
-// settle is how long a file must have been left alone before it is read: longer
-// than the clock of any usual file system takes to tick (up to 10 ms on Linux).
-// A change within one tick leaves the time of modification as it was and would go
-// unseen.
-const settle = 20 * time.Millisecond
+// settle is how long a file must have been left alone before it is read. The time
+// of modification tells of a change only if the clock of the file system has ticked
+// since the one before (every 10 ms at most on Linux), and it is the time at which a
+// write began, so that one which takes longer than this in a single system call,
+// into the file itself and not into a new one, goes unseen.
+const settle = 100 * time.Millisecond
 
 // maxSettles is how often a reader waits for a file that is written again and
 // again before it gives up with ErrChanged.

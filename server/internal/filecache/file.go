@@ -27,8 +27,7 @@ type File struct {
 // one of them and at most limit. It waits for bytes that are still being read.
 // The slice must not be written to.
 //
-// The chunk that reaches the end of the file is returned only if the file was not
-// changed up to then. The error is ErrChanged, ctx's, or one of the file system.
+// A chunk is returned only if the file was not changed up to then. The error is ErrChanged, ctx's, or one of the file system.
 func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
 	i := off / BlockSize
 	from := off - i*BlockSize
@@ -89,7 +88,8 @@ func (f *File) Close() {
 }
 
 // readBlocks reads all of c's file and makes its blocks readable as they come,
-// but for the last, which it returns, with the checksum of the whole.
+// but for the last, which it returns, with the checksum of the whole. A block may be
+// all that a caller wants, so each is verified.
 func (c *content) readBlocks(disk *os.File) (last []byte, sum uint32, err error) {
 	for off := int64(0); off < c.info.Size; off += BlockSize {
 		if last != nil {
@@ -99,9 +99,12 @@ func (c *content) readBlocks(disk *os.File) (last []byte, sum uint32, err error)
 		if err := readFull(disk, last, off); err != nil {
 			return nil, 0, err
 		}
+		if err := c.info.verify(disk); err != nil {
+			return nil, 0, err
+		}
 		sum = crc32.Update(sum, castagnoli, last)
 	}
-	return last, sum, c.info.verify(disk)
+	return last, sum, nil
 }
 
 func readFull(disk *os.File, b []byte, off int64) error {
