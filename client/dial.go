@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/experimental"
 )
 
 const (
@@ -60,6 +61,7 @@ func (s server) dial() (*grpc.ClientConn, error) {
 		grpc.WithStaticStreamWindowSize(window),
 		grpc.WithStaticConnWindowSize(window),
 		grpc.WithReadBufferSize(readBuffer),
+		experimental.WithBufferPool(newFramePool()),
 	)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--addr: %w", err)}

@@ -34,20 +34,20 @@ const (
 // conn is one connection of a legacy client. Only its own goroutine uses it,
 // but for cancel, reset and wake.
 type conn struct {
-	g       *Gateway
-	nc      net.Conn
-	dialect Dialects
-	addr    netip.AddrPort
-	peer    string
-	ctx     context.Context // of all calls made for the client; ends with the connection
-	cancel  context.CancelFunc
+	g      *Gateway
+	nc     net.Conn
+	speaks Dialects
+	addr   netip.AddrPort
+	peer   string
+	ctx    context.Context // of all calls made for the client; ends with the connection
+	cancel context.CancelFunc
 
 	readBy, writeBy time.Time // the deadlines in force
 	in              input
 }
 
 func newConn(g *Gateway, nc net.Conn, d Dialects) *conn {
-	c := &conn{g: g, nc: nc, dialect: d, addr: addrPort(nc.RemoteAddr())}
+	c := &conn{g: g, nc: nc, speaks: d, addr: addrPort(nc.RemoteAddr())}
 	c.peer = c.addr.String()
 	c.ctx, c.cancel = context.WithCancel(metadata.AppendToOutgoingContext(context.Background(),
 		MetadataDoor, "legacy", MetadataPeer, c.peer))
@@ -70,13 +70,10 @@ func (c *conn) run() {
 	if c.g.cut.Load() {
 		e = ending{reason: ReasonShutdown, how: reset, err: e.err}
 	}
-	switch {
-	case e.how == reset:
+	if e.how == reset {
 		c.reset()
-	case e.how == linger || hasInput(c.nc):
-		c.lingeringClose()
-	default:
-		c.nc.Close()
+	} else {
+		c.close(e.how == linger)
 	}
 	c.report(e)
 }
@@ -105,7 +102,7 @@ func (c *conn) serve() (e ending) {
 	if err := c.fill(c.g.limits.FirstByteTimeout); err != nil {
 		return c.readEnding(err, ReasonFirstByteTimeout)
 	}
-	if c.dialect == FilesOnly {
+	if c.speaks == FilesOnly {
 		return c.serveFile()
 	}
 	for {
@@ -213,19 +210,22 @@ func (c *conn) reset() {
 	c.nc.Close()
 }
 
-// lingeringClose sends EOF and reads on until the client has closed too. The
-// kernel answers input that nobody reads with a reset, which destroys a reply
-// that is still under way.
-func (c *conn) lingeringClose() {
-	if nc, ok := c.nc.(interface{ CloseWrite() error }); ok && nc.CloseWrite() == nil {
-		c.nc.SetReadDeadline(time.Now().Add(lingerTime))
-		for total := 0; total < lingerBytes; {
-			n, err := c.nc.Read(c.in.data[:])
-			if err != nil {
-				break
-			}
-			total += n
-		}
+// close sends EOF and closes. The kernel answers input that nobody has read with a
+// reset, which can destroy a reply that is still under way. So EOF goes out first,
+// which a reset behind it does not undo, and if there is input, or hearOut says
+// that there will be, it is read until the client has closed too.
+func (c *conn) close(hearOut bool) {
+	defer c.nc.Close()
+	nc, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || nc.CloseWrite() != nil || !hearOut && !hasInput(c.nc) {
+		return
 	}
-	c.nc.Close()
+	c.nc.SetReadDeadline(time.Now().Add(lingerTime))
+	for total := 0; total < lingerBytes; {
+		n, err := c.nc.Read(c.in.data[:])
+		if err != nil {
+			return
+		}
+		total += n
+	}
 }

@@ -45,11 +45,13 @@ func TestReportsBehindAFailedReply(t *testing.T) {
 	cfg.Numbers, cfg.Files = inProcess(t, numbers, newStubFiles())
 	g := New(cfg)
 	g.accept(&goneConn{memoryConn{in: "7 odd 1 odd 2 ", segment: 4}}, Both)
-	g.wg.Wait()
+	m.await(t, ReasonClient, 1)
 	if got := numbers.value(7); got != 2 {
 		t.Errorf("value = %d, want 2", got)
 	}
-	m.await(t, ReasonClient, 1)
+	if err := g.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 type goneConn struct{ memoryConn }

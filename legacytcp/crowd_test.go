@@ -15,9 +15,8 @@ import (
 func TestCrowd(t *testing.T) {
 	const silent, slow, deaf, good = 100, 50, 10, 20
 	d := newDoor(t, Both, Config{Limits: Limits{
-		FirstByteTimeout: 300 * time.Millisecond,
-		IdleTimeout:      300 * time.Millisecond,
-		WriteTimeout:     300 * time.Millisecond,
+		FirstByteTimeout: 500 * time.Millisecond,
+		WriteTimeout:     time.Second,
 	}})
 	d.Files.add("big", stubFile{data: make([]byte, 32<<20)})
 	for range silent {

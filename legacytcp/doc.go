@@ -90,6 +90,8 @@
 //     and requests of more than 1,024 bytes and a terminator.
 //   - Reset (SO_LINGER 0): every other failure, and any after the first byte. A
 //     clean EOF would make half a file look whole.
+//   - Ignored: what comes after the request. It is read, so that the kernel does
+//     not answer it with a reset that destroys the reply.
 //   - Retried for up to 5 s: a call that ends in UNAVAILABLE before its first
 //     response.
 //

@@ -2,6 +2,7 @@ package legacytcp
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"regexp"
@@ -210,14 +211,17 @@ func converse(t *testing.T, numbers *stubNumbers, files *stubFiles, d Dialects, 
 	g := New(cfg)
 	nc := &memoryConn{in: s, segment: n}
 	g.accept(nc, d)
-	g.wg.Wait()
-	if len(m.closed) != 1 || m.opened != 1 {
-		t.Fatalf("opened %d, closed %v", m.opened, m.closed)
+	var reason Reason
+	m.until(t, func() error {
+		for reason = range m.closed {
+			return nil
+		}
+		return errors.New("the connection was not closed")
+	})
+	if err := g.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	for reason := range m.closed {
-		return nc.out.String(), reason
-	}
-	panic("unreachable")
+	return nc.out.String(), reason
 }
 
 // memoryConn is a connection whose client has sent all it ever sends.

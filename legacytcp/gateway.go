@@ -12,9 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	filesv1 "example.com/parity/gen/parity/files/v1"
-	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
 // Metadata that the gateway sends with every call it makes, so that a service
@@ -24,10 +21,6 @@ const (
 	MetadataPeer = "parity-peer" // IP:port of the legacy client
 )
 
-// DefaultNotFound is what the original server answers for a file that it does
-// not have.
-const DefaultNotFound = "File not found"
-
 // Pauses after an accept that failed for want of descriptors or memory; they
 // double from the first to the second, as net/http's do.
 const (
@@ -35,84 +28,10 @@ const (
 	maxAcceptPause = time.Second
 )
 
-// Config says what a Gateway serves and how. Only the two services are needed.
-type Config struct {
-	// Numbers and Files are the services that the legacy clients' requests go
-	// to.
-	Numbers numbersv1.NumberServiceClient
-	Files   filesv1.FileServiceClient
-
-	// Logger gets the reason of every close and every bad frame. Nil: discard.
-	Logger *slog.Logger
-	// Metrics counts connections and bad frames. Nil: nobody does.
-	Metrics Metrics
-
-	// Allow lists where clients may connect from. IPv4 clients of an IPv6 socket
-	// are matched as IPv4. Empty: everyone.
-	Allow []netip.Prefix
-	// NotFound is the answer to a request for a file that does not exist.
-	// Empty: DefaultNotFound.
-	NotFound string
-	// BareReplies leaves the sentinel off the replies of the number dialect,
-	// byte for byte as the original server did. Default: false.
-	BareReplies bool
-
-	// Limits, of which every zero field means its default.
-	Limits Limits
-}
-
-// Limits bounds what one client can take from the others. The limits of the
-// protocols themselves, such as the length of a frame, cannot be changed.
-type Limits struct {
-	// MaxConns is the most connections at a time, over all listeners; the next
-	// one is closed at once. Default: 16,384.
-	MaxConns int
-	// FirstByteTimeout is how long a client may take to send its first byte.
-	// Default: 10 s.
-	FirstByteTimeout time.Duration
-	// IdleTimeout is how long a client of the number dialect may send nothing.
-	// Default: 5 min, many times the original's 500 ms between reports.
-	IdleTimeout time.Duration
-	// WriteTimeout is how long a write may go without one byte of progress.
-	// Default: 30 s.
-	WriteTimeout time.Duration
-	// Quiet is how long no byte may come until a request without a terminator
-	// is taken for complete. Default: 20 ms.
-	Quiet time.Duration
-	// UpstreamWait is how long a new connection waits for a service that is
-	// UNAVAILABLE. Default: 5 s.
-	UpstreamWait time.Duration
-	// UpstreamRecovery is how long a number session that is under way does, and
-	// how long any first response may take. Default: 30 s.
-	UpstreamRecovery time.Duration
-}
-
-func (l Limits) withDefaults() Limits {
-	return Limits{
-		MaxConns:         cmp.Or(l.MaxConns, 16_384),
-		FirstByteTimeout: cmp.Or(l.FirstByteTimeout, 10*time.Second),
-		IdleTimeout:      cmp.Or(l.IdleTimeout, 5*time.Minute),
-		WriteTimeout:     cmp.Or(l.WriteTimeout, 30*time.Second),
-		Quiet:            cmp.Or(l.Quiet, 20*time.Millisecond),
-		UpstreamWait:     cmp.Or(l.UpstreamWait, 5*time.Second),
-		UpstreamRecovery: cmp.Or(l.UpstreamRecovery, 30*time.Second),
-	}
-}
-
-// Metrics is told what happens to connections. Every accepted connection is one
-// Opened and, later, one Closed, also if it is refused at once; so a gauge that
-// both move shows how many are open. The methods are called concurrently.
-type Metrics interface {
-	Opened()
-	Closed(Reason)
-	BadFrame()
-}
-
-type noMetrics struct{}
-
-func (noMetrics) Opened()       {}
-func (noMetrics) Closed(Reason) {}
-func (noMetrics) BadFrame()     {}
+// maxIdle is how many goroutines without a connection are kept for the next ones.
+// A new goroutine has to grow its stack twice, which takes a tenth of the time
+// that a short file does; what more come at the same moment may have new ones.
+const maxIdle = 64
 
 // Dialects says what is spoken on a port.
 type Dialects int
@@ -128,11 +47,13 @@ type Gateway struct {
 	cfg    Config
 	limits Limits
 
-	draining chan struct{} // closed when Shutdown begins
-	cut      atomic.Bool   // set when Shutdown's patience is over
-	wg       sync.WaitGroup
+	draining chan struct{}  // closed when Shutdown begins
+	cut      atomic.Bool    // set when Shutdown's patience is over
+	wg       sync.WaitGroup // of connections, and of the goroutines that serve them
+	waiting  chan *conn     // to a goroutine that has none
+	idle     atomic.Int32   // goroutines that have none
 
-	mu        sync.Mutex // guards the fields below, and that wg grows only until draining
+	mu        sync.Mutex // guards the fields below, and that no connection is added while draining
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 }
@@ -150,6 +71,7 @@ func New(cfg Config) *Gateway {
 		cfg:       cfg,
 		limits:    cfg.Limits.withDefaults(),
 		draining:  make(chan struct{}),
+		waiting:   make(chan *conn),
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 	}
@@ -157,7 +79,7 @@ func New(cfg Config) *Gateway {
 
 // Serve accepts connections from l, and closes l when it returns: nil after
 // Shutdown, else the error that l failed with. The connections are served on
-// their own goroutines and outlive it.
+// other goroutines and outlive it.
 //
 // TCP keepalive is the listener's business; those of net.Listen keep alive every
 // 15 s.
@@ -203,7 +125,7 @@ func isTransient(err error) bool {
 	return false
 }
 
-// accept serves nc on a goroutine of its own, or closes it.
+// accept has nc served, or closes it.
 func (g *Gateway) accept(nc net.Conn, d Dialects) {
 	g.cfg.Metrics.Opened()
 	c := newConn(g, nc, d)
@@ -214,7 +136,31 @@ func (g *Gateway) accept(nc net.Conn, d Dialects) {
 		c.report(ending{reason: reason})
 		return
 	}
-	go c.run()
+	select {
+	case g.waiting <- c:
+	default:
+		g.wg.Add(1) // c is counted too, so that a Wait cannot have ended before
+		go g.work(c)
+	}
+}
+
+// work serves c, and then whatever connection comes next.
+func (g *Gateway) work(c *conn) {
+	defer g.wg.Done()
+	for {
+		c.run()
+		c = nil // or an idle goroutine would hold on to it
+		if g.idle.Add(1) > maxIdle {
+			g.idle.Add(-1)
+			return
+		}
+		select {
+		case c = <-g.waiting:
+			g.idle.Add(-1)
+		case <-g.draining:
+			return
+		}
+	}
 }
 
 // admit takes c among the connections, or tells why not.
@@ -287,7 +233,7 @@ func (g *Gateway) isDraining() bool {
 //  3. When ctx ends, what is left is cut: calls are cancelled and connections
 //     reset. Shutdown then returns ctx's error, else nil.
 //
-// It returns when the last connection's goroutine is gone, whatever ctx says.
+// It returns when no connection and no goroutine is left, whatever ctx says.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.drain()
 	done := make(chan struct{})

@@ -18,7 +18,7 @@ import (
 
 // goldenQuiet replaces the 20 ms in replays, so that a busy machine splits
 // nothing that the transcript does not.
-const goldenQuiet = 100 * time.Millisecond
+const goldenQuiet = 250 * time.Millisecond
 
 // transcript is a file of testdata; the README there tells its form.
 type transcript struct {
@@ -49,6 +49,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			t.Parallel()
 			tr := parseTranscript(t, path)
 			var g errgroup.Group
 			g.SetLimit(32) // nearly all they do is wait
@@ -129,7 +130,7 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 			err = p.expectEnd(true)
 		case "-- quiet":
 			if err = spy.awaitRead(sent); err == nil {
-				time.Sleep(3 * goldenQuiet)
+				time.Sleep(2 * goldenQuiet)
 			}
 		case "-- reconnect":
 			err = connect()

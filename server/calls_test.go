@@ -121,7 +121,7 @@ func TestGetRanges(t *testing.T) {
 // away.
 func TestColdFileAtOnce(t *testing.T) {
 	r := start(t)
-	want := content(1<<20 + 1)
+	want := content(100<<10 + 1)
 	r.write(t, "cold", want)
 	files := r.filesClient(t)
 	first, cancel := context.WithCancel(t.Context())
