@@ -205,7 +205,7 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 // goroutine may call it.
 func (c *conn) reset() {
 	if nc, ok := c.nc.(interface{ SetLinger(sec int) error }); ok {
-		nc.SetLinger(0)
+		_ = nc.SetLinger(0) // it fails only where there is no connection to reset any more
 	}
 	c.nc.Close()
 }

@@ -161,9 +161,9 @@ func (c *conn) answerList(end string) ending {
 	case "":
 		reply, err = pickleNames(names)
 	case " ":
-		reply = appendNames(nil, names, isUnreserved, ' ')
+		reply = joinNames(names, isUnreserved, ' ')
 	default:
-		reply = appendNames(nil, names, isPrintable, '\n')
+		reply = joinNames(names, isPrintable, '\n')
 	}
 	if err != nil {
 		return upstreamEnding(err)

@@ -159,10 +159,10 @@ func FuzzFiles(f *testing.F) {
 	}
 	lists := map[string]string{
 		"list":     string(pickle),
-		"list ":    string(appendNames(nil, names, isUnreserved, ' ')),
-		"list\n":   string(appendNames(nil, names, isPrintable, '\n')),
-		"list\r":   string(appendNames(nil, names, isPrintable, '\n')),
-		"list\r\n": string(appendNames(nil, names, isPrintable, '\n')),
+		"list ":    string(joinNames(names, isUnreserved, ' ')),
+		"list\n":   string(joinNames(names, isPrintable, '\n')),
+		"list\r":   string(joinNames(names, isPrintable, '\n')),
+		"list\r\n": string(joinNames(names, isPrintable, '\n')),
 	}
 	f.Fuzz(func(t *testing.T, s string, n uint16) {
 		if s == "" {

@@ -36,6 +36,7 @@ const maxIdle = 64
 // Dialects says what is spoken on a port.
 type Dialects int
 
+// What can be spoken.
 const (
 	Both      Dialects = iota // the first bytes of a connection tell which
 	FilesOnly                 // the file dialect, whatever the first bytes are

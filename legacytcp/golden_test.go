@@ -246,7 +246,7 @@ func (tr *transcript) parseLine(line int, text string) error {
 		}
 		data, err := parseStrings(rest)
 		if len(data) != 1 {
-			return fmt.Errorf("%q: %v", rest, err)
+			return fmt.Errorf("%q: %w", rest, err)
 		}
 		tr.steps = append(tr.steps, step{line, word, data[0]})
 		return nil
@@ -276,13 +276,13 @@ func (tr *transcript) parseSetting(word, rest string) error {
 	case "@not-found":
 		s, err := parseStrings(rest)
 		if len(s) != 1 {
-			return fmt.Errorf("%q: %v", rest, err)
+			return fmt.Errorf("%q: %w", rest, err)
 		}
 		tr.cfg.NotFound = s[0]
 	case "@file", "@broken-file", "@failing-file":
 		s, err := parseStrings(rest)
 		if len(s) != 2 {
-			return fmt.Errorf("%q: %v", rest, err)
+			return fmt.Errorf("%q: %w", rest, err)
 		}
 		file := stubFile{data: []byte(s[1]), noChecksum: word == "@broken-file"}
 		if word == "@failing-file" {

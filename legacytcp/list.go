@@ -57,25 +57,25 @@ func unpickleNames(pickle []byte) (names []string, err error) {
 	return names, nil
 }
 
-// appendNames appends each name followed by end. What is not plain is
+// joinNames returns each name followed by end. What is not plain is
 // percent-encoded, byte for byte.
-func appendNames(dst []byte, names []string, plain func(rune) bool, end byte) []byte {
+func joinNames(names []string, plain func(rune) bool, end byte) (joined []byte) {
 	const hex = "0123456789ABCDEF"
 	for _, name := range names {
 		for len(name) > 0 {
 			r, size := utf8.DecodeRuneInString(name)
 			if plain(r) && (r != utf8.RuneError || size > 1) {
-				dst = append(dst, name[:size]...)
+				joined = append(joined, name[:size]...)
 			} else {
 				for _, b := range []byte(name[:size]) {
-					dst = append(dst, '%', hex[b>>4], hex[b&15])
+					joined = append(joined, '%', hex[b>>4], hex[b&15])
 				}
 			}
 			name = name[size:]
 		}
-		dst = append(dst, end)
+		joined = append(joined, end)
 	}
-	return dst
+	return joined
 }
 
 // isUnreserved is RFC 3986's unreserved, and the slash between the parts of a

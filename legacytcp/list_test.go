@@ -135,11 +135,11 @@ func TestAppendNames(t *testing.T) {
 		{"unreserved", isUnreserved, "|a-Z_0.9~/|%25%21%27%28%29%2A|%C3%BC%20%FF%C3|"},
 		{"printable", isPrintable, "|a-Z_0.9~/|%!'()*|ü %FF%C3|"},
 	} {
-		if got := string(appendNames(nil, names, tt.plain, '|')); got != tt.want {
+		if got := string(joinNames(names, tt.plain, '|')); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
-	if got := string(appendNames(nil, []string{"�"}, isPrintable, '|')); got != "�|" {
+	if got := string(joinNames([]string{"�"}, isPrintable, '|')); got != "�|" {
 		t.Errorf("U+FFFD became %q", got)
 	}
 }

@@ -6,6 +6,7 @@ import "log/slog"
 // a metric's label.
 type Reason string
 
+// The reasons.
 const (
 	ReasonClient           Reason = "client_closed"      // the client closed or reset it, or it broke
 	ReasonServed           Reason = "served"             // a request of the file dialect was answered
