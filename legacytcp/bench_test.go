@@ -1,6 +1,7 @@
 package legacytcp
 
 import (
+	"errors"
 	"bytes"
 	"context"
 	"io"
@@ -101,7 +102,7 @@ func fetches(b *testing.B, addr string, size int) {
 		for {
 			n, err := nc.Read(buf)
 			got += n
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
