@@ -1,9 +1,9 @@
 package legacytcp
 
 import (
-	"errors"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
