@@ -12,8 +12,10 @@ import (
 
 // bufferSize is how many bytes of lines may stay in memory, twice: while one buffer
 // is written, the other takes lines. When both are full the callers wait, so that a
-// slow disk slows them and loses nothing.
-const bufferSize = 256 << 10
+// slow disk slows them and loses nothing. A write can take a good part of a second
+// where the file system is busy with the register's transactions; ten thousand
+// clients make 4 MiB of lines in that time.
+const bufferSize = 4 << 20
 
 // file is a log file that is written in large pieces.
 type file struct {
@@ -21,6 +23,7 @@ type file struct {
 	lost   atomic.Int64 // bytes
 
 	mu      sync.Mutex
+	size    int // bytes of a buffer
 	buf     []byte
 	spare   []byte
 	second  int64  // the Unix time that stamp is of
@@ -34,13 +37,13 @@ type file struct {
 }
 
 func newFile(o Options) *file {
-	const mib = 1 << 20
+	size := int((o.MaxSize + 1<<20 - 1) >> 20) // MiB
 	f := &file{
 		stderr: o.Stderr,
-		buf:    make([]byte, 0, bufferSize),
-		spare:  make([]byte, 0, bufferSize),
-		disk:   &lumberjack.Logger{Filename: o.Path, MaxSize: int((o.MaxSize + mib - 1) / mib), MaxBackups: o.Keep},
+		size:   min(bufferSize, size<<20/2), // what is written at once must fit into a file
+		disk:   &lumberjack.Logger{Filename: o.Path, MaxSize: size, MaxBackups: o.Keep},
 	}
+	f.buf, f.spare = make([]byte, 0, f.size), make([]byte, 0, f.size)
 	f.written = sync.NewCond(&f.mu)
 	return f
 }
@@ -78,7 +81,7 @@ func (f *file) appendTime(b []byte, now time.Time) []byte {
 
 // makeRoom sees to it that n more bytes may be buffered. The caller holds mu.
 func (f *file) makeRoom(n int) {
-	for len(f.buf) > 0 && len(f.buf)+n > bufferSize {
+	for len(f.buf) > 0 && len(f.buf)+n > f.size {
 		f.writeOut()
 	}
 }
