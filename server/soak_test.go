@@ -38,7 +38,7 @@ const (
 	soakPeriod = 1_299_709
 	// soakSlowWrite is how long one write may take. One that takes longer than the
 	// cache waits for a file to settle leaves a file that looks settled and is half
-	// old, half new on disk; half of that wait, since the writer's clock stops late.
+	// old, half new on disk. Far less than that wait: a reader may have begun before.
 	soakSlowWrite = 10 * time.Millisecond
 	// soakRetained is how many replies a reader keeps, to look at them once more when
 	// the memory that they came from may have been used again.
@@ -248,18 +248,19 @@ func (s *soak) makeFiles(t *testing.T) {
 	}
 }
 
-// overwrite writes over what was there, in one system call.
+// overwrite writes over what was there, in one system call, and then cuts off what
+// is left of it. The other way round the file would, for a moment, be shorter but
+// have the old bytes and the old time, by which nobody can tell.
 func overwrite(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := f.Truncate(int64(len(data))); err != nil {
+	if _, err := f.WriteAt(data, 0); err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
-	return err
+	return f.Truncate(int64(len(data)))
 }
 
 // truncate empties the file and writes it anew.

@@ -23,7 +23,8 @@ var (
 // of modification tells of a change only if the clock of the file system has ticked
 // since the one before (every 10 ms at most on Linux), and it is the time at which a
 // write began, so that one which takes longer than this in a single system call,
-// into the file itself and not into a new one, goes unseen.
+// into the file itself and not into a new one, goes unseen. A file that is empty is
+// looked at twice, this long apart.
 const settle = 100 * time.Millisecond
 
 // maxSettles is how often a reader waits for a file that is written again and
@@ -159,20 +160,31 @@ func (c *Cache) openFile(ctx context.Context, name string) (*File, error) {
 // openSettled opens a regular file, and waits until it has been left alone for
 // long enough for every later change to be seen.
 func (c *Cache) openSettled(ctx context.Context, name string) (*os.File, Info, error) {
+	var empty string // the version that was seen to be empty
 	for range maxSettles {
 		disk, fi, err := c.openRegular(name)
 		if err != nil {
 			return nil, Info{}, err
 		}
+		info := Describe(name, fi)
 		// A time in the future was set by hand or by another clock, and tells
 		// nothing.
-		age := time.Since(fi.ModTime())
-		if age < 0 || age >= settle {
-			return disk, Describe(name, fi), nil
+		wait := settle - time.Since(fi.ModTime())
+		if wait > settle {
+			wait = 0
+		}
+		// A file that is being emptied, to be written anew, has its new size before
+		// it has its new time: Linux shows it like that for some microseconds, and
+		// for longer on a busy machine.
+		if info.Size == 0 && empty != info.Version {
+			empty, wait = info.Version, settle
+		}
+		if wait <= 0 {
+			return disk, info, nil
 		}
 		disk.Close()
 		select {
-		case <-time.After(settle - age):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil, Info{}, ctx.Err()
 		}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -227,6 +228,25 @@ func TestJustWritten(t *testing.T) {
 			t.Fatalf("read %q, %v; want %q", got, err, last)
 		}
 	}
+}
+
+// TestBeingEmptied opens a file that is empty and has an old time: so the kernel shows
+// a file that is being emptied, until it has got to its time.
+func TestBeingEmptied(t *testing.T) {
+	c, dir := newCache(t, 8<<20)
+	write(t, dir, "f", nil)
+	synctest.Test(t, func(t *testing.T) {
+		var group sync.WaitGroup
+		group.Go(func() {
+			data, _, err := read(t.Context(), c, "f", BlockSize)
+			if err != nil || string(data) != "written anew" {
+				t.Errorf("read %q, error %v; want what was written when it had been emptied", data, err)
+			}
+		})
+		time.Sleep(settle / 2)
+		write(t, dir, "f", []byte("written anew"))
+		group.Wait()
+	})
 }
 
 // TestNeverMixed rewrites files, cached and too large for it, while they are read.
