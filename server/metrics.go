@@ -155,10 +155,10 @@ func (c registerCollector) Collect(ch chan<- prometheus.Metric) {
 			return
 		}
 		for _, client := range page {
-			for door, seen := range client.Seen {
+			for door := range registerDoors {
 				for within, d := range seenWithin {
-					if !seen.IsZero() && now.Sub(seen) <= d {
-						counts[window{register.Door(door), within}]++
+					if now.Sub(client.Seen.At(door)) <= d { // the zero time is no door's
+						counts[window{door, within}]++
 					}
 				}
 			}

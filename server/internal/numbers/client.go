@@ -35,11 +35,10 @@ func toClient(c register.Client) *numbersv1.Client {
 		LastSeen:       timestamppb.New(seen),
 		Door:           doors[door],
 	}
-	for door, seen := range c.Seen {
-		if !seen.IsZero() {
-			client.Doors = append(client.Doors, &numbersv1.DoorUse{
-				Door: doors[register.Door(door)], LastSeen: timestamppb.New(seen),
-			})
+	for i := range c.Seen {
+		door := register.Door(i)
+		if seen := c.Seen.At(door); !seen.IsZero() {
+			client.Doors = append(client.Doors, &numbersv1.DoorUse{Door: doors[door], LastSeen: timestamppb.New(seen)})
 		}
 	}
 	return client

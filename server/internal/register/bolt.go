@@ -25,13 +25,20 @@ const lockWait = time.Second
 // durable when the file has been synced.
 //
 // Calls work on a copy of the register in memory; the file is read when it is
-// opened and then only written. While it cannot be written, because the disk is
+// opened and then only written. A commit appends to the file's journal, which costs a
+// few pages, where the records themselves lie on hundreds; they are brought up to
+// date when the journal has become long. While it cannot be written, because the disk is
 // full for example, commits fail. What they held stays in the copy, is seen by
 // Register and List, and is written as soon as the disk takes it.
 type Bolt struct {
 	*sessions
-	committer *committer[Record]
+	committer *committer[struct{}] // whose groups say which clients have changed
 	db        *bbolt.DB
+
+	// The committer's: the journal, and what is being written, kept to be used again.
+	journal journal
+	ids     []int32
+	entries []byte
 
 	mu      sync.RWMutex
 	clients table
@@ -79,7 +86,7 @@ func (b *Bolt) open(path string) error {
 			dir.Close()
 		}
 	}
-	b.clients, err = load(b.db)
+	b.clients, b.journal, err = load(b.db)
 	return err
 }
 
@@ -115,34 +122,65 @@ func (b *Bolt) Save(id int32, c Change) *Commit {
 	return b.changed(id)
 }
 
-// changed has the record of a client written. b.mu must be held, so that records
-// reach the committer in the order in which they changed.
+// changed has the record of a client written as it is now, or later. b.mu must be
+// held, so that the group which is told is not written without it.
 func (b *Bolt) changed(id int32) *Commit {
-	return b.committer.update(id, func(r *Record) { *r = b.clients[id] })
+	return b.committer.update(id, func(*struct{}) {})
 }
 
-// write commits records, in the order of their keys, so that each page is gone
-// through once.
-func (b *Bolt) write(_ context.Context, changes map[int32]*Record) error {
-	ids := slices.Sorted(maps.Keys(changes))
-	for group := range slices.Chunk(ids, groupRecords) {
-		err := guard(func() error {
-			return b.db.Update(func(tx *bbolt.Tx) error {
-				clients := tx.Bucket(clientsBucket)
-				for _, id := range group {
-					key := encodeID(id)
-					if err := clients.Put(key, encodeRecord(key, *changes[id])); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		})
+// write commits the records of the clients that have changed, as they are now.
+func (b *Bolt) write(_ context.Context, changes map[int32]*struct{}) error {
+	if b.journal.length >= maxJournal {
+		if err := b.inFile(b.fold); err != nil {
+			return err
+		}
+		b.journal.forget()
+	}
+	b.ids = slices.AppendSeq(b.ids[:0], maps.Keys(changes))
+	for ids := range slices.Chunk(b.ids, groupRecords) {
+		b.encode(ids)
+		err := b.inFile(func(tx *bbolt.Tx) error { return appendJournal(tx.Bucket(journalBucket), b.entries) })
 		if err != nil {
 			return err
 		}
+		for _, id := range ids {
+			b.journal.note(id)
+		}
 	}
 	return nil
+}
+
+// fold brings the records up to date and empties the journal.
+func (b *Bolt) fold(tx *bbolt.Tx) error {
+	// In the order of their keys, so that each page is gone through once.
+	ids := slices.Sorted(maps.Keys(b.journal.clients))
+	b.encode(ids)
+	clients := tx.Bucket(clientsBucket)
+	for entry := range slices.Chunk(b.entries, entrySize) {
+		if err := clients.Put(entry[:idSize], entry[idSize:]); err != nil {
+			return err
+		}
+	}
+	if err := tx.DeleteBucket(journalBucket); err != nil {
+		return err
+	}
+	_, err := tx.CreateBucket(journalBucket)
+	return err
+}
+
+// encode makes b.entries the entries of these clients.
+func (b *Bolt) encode(ids []int32) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	b.entries = b.entries[:0]
+	for _, id := range ids {
+		b.entries = appendEntry(b.entries, id, b.clients[id])
+	}
+}
+
+// inFile runs a transaction.
+func (b *Bolt) inFile(f func(*bbolt.Tx) error) error {
+	return guard(func() error { return b.db.Update(f) })
 }
 
 // List implements Store.

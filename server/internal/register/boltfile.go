@@ -11,10 +11,14 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The file of a Bolt store has two buckets, format 1:
+// The file of a Bolt store has three buckets, format 1, all integers big endian:
 //
 //	parity   "format" → "1"
-//	clients  ID, 4 bytes → record, 32 bytes, both big endian
+//	clients  ID, 4 bytes → record, 32 bytes
+//	journal  1, 2, 3 …, 8 bytes → ID and record, 36 bytes, again and again
+//
+// What the journal says of a client is newer than its record, and what comes later in
+// the journal is newer still.
 //
 //	record   0  number, int32
 //	         4  value, int64
@@ -28,26 +32,26 @@ var (
 	formatKey     = []byte("format")
 	formatValue   = []byte("1")
 	clientsBucket = []byte("clients")
+	journalBucket = []byte("journal")
 )
 
 const (
 	idSize     = 4
 	recordSize = 32
+	entrySize  = idSize + recordSize
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func encodeID(id int32) []byte {
-	return binary.BigEndian.AppendUint32(nil, uint32(id))
-}
-
-func encodeRecord(key []byte, r Record) []byte {
-	b := make([]byte, 0, recordSize)
-	b = binary.BigEndian.AppendUint32(b, uint32(r.Number))
-	b = binary.BigEndian.AppendUint64(b, uint64(r.Value))
-	b = binary.BigEndian.AppendUint64(b, uint64(toMicro(r.Seen[GRPC])))
-	b = binary.BigEndian.AppendUint64(b, uint64(toMicro(r.Seen[Legacy])))
-	return binary.BigEndian.AppendUint32(b, checksum(key, b))
+// appendEntry appends the ID and the record of a client.
+func appendEntry(dst []byte, id int32, r Record) []byte {
+	begin := len(dst)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(id))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(r.Number))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Value))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Seen[GRPC]))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(r.Seen[Legacy]))
+	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[begin:], castagnoli))
 }
 
 func decodeRecord(key, value []byte) (id int32, r Record, err error) {
@@ -55,7 +59,7 @@ func decodeRecord(key, value []byte) (id int32, r Record, err error) {
 		return 0, Record{}, fmt.Errorf("the record of client %x is of %d bytes, want %d", key, len(value), recordSize)
 	}
 	be := binary.BigEndian
-	if be.Uint32(value[28:]) != checksum(key, value[:28]) {
+	if be.Uint32(value[28:]) != crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value[:28]) {
 		return 0, Record{}, fmt.Errorf("the checksum of the record of client %x is wrong", key)
 	}
 	if be.Uint32(key) > math.MaxInt32 {
@@ -65,25 +69,37 @@ func decodeRecord(key, value []byte) (id int32, r Record, err error) {
 		Number: int32(be.Uint32(value)),
 		Value:  int64(be.Uint64(value[4:])),
 		Seen: Seen{
-			GRPC:   fromMicro(int64(be.Uint64(value[12:]))),
-			Legacy: fromMicro(int64(be.Uint64(value[20:]))),
+			GRPC:   int64(be.Uint64(value[12:])),
+			Legacy: int64(be.Uint64(value[20:])),
 		},
 	}, nil
 }
 
-func checksum(key, record []byte) uint32 {
-	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, record)
+// decodeEntries reads what appendEntry has appended, again and again.
+func decodeEntries(b []byte, each func(id int32, r Record)) error {
+	if len(b)%entrySize != 0 {
+		return fmt.Errorf("an entry of the journal is of %d bytes, want a multiple of %d", len(b), entrySize)
+	}
+	for ; len(b) > 0; b = b[entrySize:] {
+		id, r, err := decodeRecord(b[:idSize], b[idSize:entrySize])
+		if err != nil {
+			return err
+		}
+		each(id, r)
+	}
+	return nil
 }
 
-// load reads all records. It makes the buckets where the file has none at all.
-func load(db *bbolt.DB) (table, error) {
-	clients := table{}
-	begun := false
-	err := db.View(func(tx *bbolt.Tx) error {
+// load reads all records, and what the journal says of them. It makes the buckets
+// where the file has none at all.
+func load(db *bbolt.DB) (clients table, journal journal, err error) {
+	clients = table{}
+	isNew := false
+	err = db.View(func(tx *bbolt.Tx) error {
 		if key, _ := tx.Cursor().First(); key == nil {
+			isNew = true
 			return nil
 		}
-		begun = true
 		parity := tx.Bucket(parityBucket)
 		if parity == nil {
 			return errors.New("is not a register: it is the bbolt file of another program")
@@ -91,33 +107,48 @@ func load(db *bbolt.DB) (table, error) {
 		if format := parity.Get(formatKey); !bytes.Equal(format, formatValue) {
 			return fmt.Errorf("is of format %q, and this server knows %q only", format, formatValue)
 		}
-		bucket := tx.Bucket(clientsBucket)
-		if bucket == nil {
+		records, entries := tx.Bucket(clientsBucket), tx.Bucket(journalBucket)
+		if records == nil || entries == nil {
 			return damaged(errors.New("it has no records"))
 		}
-		return bucket.ForEach(func(key, value []byte) error {
+		err := records.ForEach(func(key, value []byte) error {
 			id, r, err := decodeRecord(key, value)
-			if err != nil {
-				return damaged(err)
-			}
 			clients[id] = r
-			return nil
+			return err
 		})
-	})
-	if err != nil || begun {
-		return clients, err
-	}
-	return clients, db.Update(func(tx *bbolt.Tx) error {
-		parity, err := tx.CreateBucket(parityBucket)
+		if err == nil {
+			err = entries.ForEach(func(_, value []byte) error {
+				return decodeEntries(value, func(id int32, r Record) {
+					clients[id] = r
+					journal.note(id)
+				})
+			})
+		}
 		if err != nil {
-			return err
+			return damaged(err)
 		}
-		if err := parity.Put(formatKey, formatValue); err != nil {
-			return err
-		}
-		_, err = tx.CreateBucket(clientsBucket)
-		return err
+		return nil
 	})
+	if err == nil && isNew {
+		err = db.Update(initialize)
+	}
+	return clients, journal, err
+}
+
+// initialize makes the buckets.
+func initialize(tx *bbolt.Tx) error {
+	parity, err := tx.CreateBucket(parityBucket)
+	if err != nil {
+		return err
+	}
+	if err := parity.Put(formatKey, formatValue); err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucket(clientsBucket); err != nil {
+		return err
+	}
+	_, err = tx.CreateBucket(journalBucket)
+	return err
 }
 
 // damaged says that a file cannot be relied upon, and what to do.

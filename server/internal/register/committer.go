@@ -31,7 +31,8 @@ const (
 // a client, however long writing takes.
 type committer[C any] struct {
 	// write makes the changes durable, or some of them and returns an error; the
-	// same changes may then be written again. It should return when ctx is done.
+	// same changes may then be written again. It should return when ctx is done, and
+	// must not keep the map.
 	write func(ctx context.Context, changes map[int32]*C) error
 	// failFast makes Commits fail along with the first attempt to write them.
 	// Otherwise they wait until an attempt succeeds.
@@ -46,7 +47,8 @@ type committer[C any] struct {
 	giveUp  context.CancelFunc // ends ctx, and with it the attempts
 
 	mu     sync.Mutex
-	open   *group[C] // the group that gathers; nil if it has nothing
+	open   *group[C]    // the group that gathers; nil if it has nothing
+	spare  map[int32]*C // an empty map that has grown to the size of a group, or nil
 	closed bool
 	since  time.Time // start of the first attempt since one succeeded; zero: none
 	err    error     // of the last attempt
@@ -108,7 +110,11 @@ func (c *committer[C]) flush() *Commit {
 // gathering returns the group that gathers. c.mu must be held.
 func (c *committer[C]) gathering() *group[C] {
 	if c.open == nil {
-		c.open = &group[C]{commit: newCommit(), changes: map[int32]*C{}}
+		if c.spare == nil {
+			c.spare = map[int32]*C{}
+		}
+		c.open = &group[C]{commit: newCommit(), changes: c.spare}
+		c.spare = nil
 		signal(c.opened)
 	}
 	return c.open
@@ -163,6 +169,10 @@ func (c *committer[C]) commit(g *group[C]) {
 		c.attempted(err)
 		if err == nil {
 			g.finish(nil)
+			clear(g.changes)
+			c.mu.Lock()
+			c.spare = g.changes
+			c.mu.Unlock()
 			return
 		}
 		err = unavailable(err)

@@ -51,8 +51,7 @@ func (c *redisChange) countSessions() { c.sessions = true }
 
 // concernsRecord reports whether there is more to do than to count sessions.
 func (c *redisChange) concernsRecord() bool {
-	_, seen := c.Seen.Last()
-	return c.register || c.SetNumber || c.SetValue || !seen.IsZero()
+	return c.register || c.SetNumber || c.SetValue || c.Seen != Seen{}
 }
 
 // args are the script's arguments for the change.
@@ -67,7 +66,7 @@ func (c *redisChange) args(id int32) []any {
 	if c.SetValue {
 		value = strconv.FormatInt(c.Value, 10)
 	}
-	return []any{id, tell, toMicro(c.Seen[GRPC]), toMicro(c.Seen[Legacy]), number, c.numberAt, value, c.valueAt}
+	return []any{id, tell, c.Seen[GRPC], c.Seen[Legacy], number, c.numberAt, value, c.valueAt}
 }
 
 // stamps makes the stamps of writes, each greater than those before it.
@@ -139,7 +138,7 @@ func (r *Redis) tell(c *redisChange, reply []any) error {
 		}
 	}
 	c.returning = n[0] == 1
-	c.told = Record{Number: int32(n[1]), Value: n[3], Seen: Seen{GRPC: fromMicro(n[5]), Legacy: fromMicro(n[6])}}
+	c.told = Record{Number: int32(n[1]), Value: n[3], Seen: Seen{GRPC: n[5], Legacy: n[6]}}
 	r.clock.met(n[2])
 	r.clock.met(n[4])
 	return nil
@@ -198,7 +197,7 @@ func toClient(id string, fields []any) (Client, error) {
 			return Client{}, fmt.Errorf("client %s: %w", id, err)
 		}
 	}
-	seen := Seen{GRPC: fromMicro(n[3]), Legacy: fromMicro(n[4])}
+	seen := Seen{GRPC: n[3], Legacy: n[4]}
 	return Client{ID: int32(n[0]), Record: Record{Number: int32(n[1]), Value: n[2], Seen: seen}}, nil
 }
 

@@ -13,14 +13,26 @@ const (
 )
 
 // Seen is when a client was last seen at each [Door]: when it last registered,
-// reported or drew through it, to the microsecond, or zero where it never did.
-type Seen [doors]time.Time
+// reported or drew through it, in microseconds since 1970, or 0 where it never did.
+// These are numbers, and not a time.Time each, so that the garbage collector need
+// not look into the register.
+type Seen [doors]int64
 
 // SeenAt is what is known of a client that was seen once.
 func SeenAt(door Door, t time.Time) Seen {
 	var s Seen
-	s[door] = t
+	if !t.IsZero() {
+		s[door] = t.UnixMicro()
+	}
 	return s
+}
+
+// At returns when the client was last seen at a door, and the zero time if it never was.
+func (s Seen) At(door Door) time.Time {
+	if s[door] == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(s[door])
 }
 
 // Last returns the door at which the client was seen last, and when; the zero time
@@ -28,35 +40,17 @@ func SeenAt(door Door, t time.Time) Seen {
 func (s Seen) Last() (Door, time.Time) {
 	last := GRPC
 	for door := range s {
-		if s[door].After(s[last]) {
+		if s[door] > s[last] {
 			last = Door(door)
 		}
 	}
-	return last, s[last]
+	return last, s.At(last)
 }
 
 // merge returns the later time of each door.
 func (s Seen) merge(other Seen) Seen {
-	for door, t := range other {
-		if t.After(s[door]) {
-			s[door] = t
-		}
+	for door := range s {
+		s[door] = max(s[door], other[door])
 	}
 	return s
-}
-
-// toMicro is how stores write a time: in microseconds since 1970, and 0 for none.
-func toMicro(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-// fromMicro reads what toMicro returned.
-func fromMicro(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us)
 }
