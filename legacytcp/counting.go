@@ -22,10 +22,6 @@ func newDraw(p numbersv1.Parity) drawRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{Parity: p}}}
 }
 
-func newReport(value int64) *numbersv1.CountRequest {
-	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{Report: &numbersv1.Report{Value: value}}}
-}
-
 func newRegister(id int32) *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}}}
 }
@@ -44,6 +40,7 @@ type counting struct {
 	id int32
 
 	stream numbersv1.NumberService_CountClient // nil: to be opened
+	resp   numbersv1.CountResponse             // the last that was received
 	cancel context.CancelFunc                  // of stream
 	sent   int64                               // reports sent on stream
 
@@ -185,20 +182,20 @@ func (s *counting) send(req *numbersv1.CountRequest) error {
 	return nil
 }
 
-// recv returns the next response that answers something. If there is none, the
-// stream is dropped.
+// recv returns the next response that answers something. It is valid until the next
+// call. If there is none, the stream is dropped.
 func (s *counting) recv() (*numbersv1.CountResponse, error) {
 	for {
-		resp, err := s.stream.Recv()
+		err := s.stream.RecvMsg(&s.resp)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil, s.broken(errStreamEnded)
 		case err != nil:
 			return nil, s.broken(err)
-		case resp.GetCommitted() == nil:
-			return resp, nil
+		case s.resp.GetCommitted() == nil:
+			return &s.resp, nil
 		}
-		s.unsaved = s.sent > resp.GetCommitted().GetReports()
+		s.unsaved = s.sent > s.resp.GetCommitted().GetReports()
 	}
 }
 

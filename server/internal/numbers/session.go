@@ -134,8 +134,9 @@ func (c *session) receive() error {
 	} else if err != nil {
 		return err
 	}
+	req := new(numbersv1.CountRequest) // one for all: none is kept
 	for {
-		req, err := c.stream.Recv()
+		err := c.stream.RecvMsg(req)
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
