@@ -56,22 +56,22 @@ type interceptors struct {
 
 // newInterceptors builds the chain, once for all doors.
 func newInterceptors(cfg *serveConfig, log *messagelog.Log, registry *prometheus.Registry) interceptors {
-	from := origin.Resolver{
+	from := &origin.Resolver{
 		DoorKey: legacytcp.MetadataDoor,
 		PeerKey: legacytcp.MetadataPeer,
 		Trusted: cfg.TrustedGateways,
 	}
-	countUnary, countStream := newCallMetrics(registry)
+	calls := newCallMetrics(registry)
 	// Innermost, so that the log sees a panic as the error that it becomes.
 	recovered := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
 		return apierror.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	})
 	return interceptors{
 		unary: []grpc.UnaryServerInterceptor{
-			from.Unary, countUnary, log.Unary, recovery.UnaryServerInterceptor(recovered),
+			from.Unary, calls.Unary, log.Unary, recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
-			from.Stream, countStream, log.Stream, recovery.StreamServerInterceptor(recovered),
+			from.Stream, calls.Stream, log.Stream, recovery.StreamServerInterceptor(recovered),
 		},
 	}
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"time"
 
-	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"google.golang.org/grpc"
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/filecache"
@@ -22,22 +20,6 @@ func newRegistry() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
-}
-
-// newCallMetrics returns interceptors that count calls by method, status and door.
-func newCallMetrics(r *prometheus.Registry) (grpc.UnaryServerInterceptor, grpc.StreamServerInterceptor) {
-	calls := grpcprom.NewServerMetrics(grpcprom.WithContextLabels("door"))
-	r.MustRegister(calls)
-	labels := grpcprom.WithLabelsFromContext(func(ctx context.Context) prometheus.Labels {
-		return prometheus.Labels{"door": origin.FromContext(ctx).Door}
-	})
-	count := calls.StreamServerInterceptor(labels)
-	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		// The stream that counts each message is left out: it looks its counters up for
-		// every one, which costs a tenth of a round trip.
-		return count(srv, ss, info, func(srv any, _ grpc.ServerStream) error { return next(srv, ss) })
-	}
-	return calls.UnaryServerInterceptor(labels), stream
 }
 
 // gatewayMetrics counts the connections of the original protocols.

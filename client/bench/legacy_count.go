@@ -44,9 +44,9 @@ func (l *LegacyCount) connect(ctx context.Context, i int, t *tally) (client, err
 	return c, err
 }
 
-// legacyCountClient is one goroutine: it listens until it is time to say
-// something. So replies do not delay reports, and what the server says unasked is
-// heard.
+// legacyCountClient is one goroutine. While it waits for a reply, it listens until it
+// is time to say something, so that replies do not delay reports; otherwise it sleeps,
+// and what the server says unasked is found before the next reply or at the end.
 type legacyCountClient struct {
 	addr string
 	id   int32
@@ -72,7 +72,7 @@ func (c *legacyCountClient) work(ctx context.Context) {
 		if toDraw {
 			due = draw
 		}
-		number, err := c.conn.replyBy(due)
+		number, err := c.replyBy(due)
 		switch {
 		case err == nil:
 			if c.answered(number) {
@@ -95,6 +95,15 @@ func (c *legacyCountClient) work(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// replyBy returns a reply, or os.ErrDeadlineExceeded at t.
+func (c *legacyCountClient) replyBy(t time.Time) (int64, error) {
+	if c.parity == numbersv1.Parity_PARITY_UNSPECIFIED {
+		time.Sleep(time.Until(t))
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.conn.replyBy(t)
 }
 
 // answered takes a number that the server sent, and tells whether it answers a

@@ -53,6 +53,11 @@ type reports struct {
 // Count serves one counting session.
 func (s *Service) Count(stream countStream) error {
 	sess := &session{service: s, stream: stream, door: doorOf(stream.Context()), reported: make(chan struct{}, 1)}
+	if origin.FromContext(stream.Context()).InProcess {
+		// The gateway and the session take turns, so that all is done by one
+		// goroutine: reports are confirmed at the end only.
+		return toStatus(sess.end(sess.receive(), 0))
+	}
 	return toStatus(sess.run())
 }
 
@@ -75,11 +80,6 @@ func (c *session) leave() {
 // run confirms reports until the client has closed its side, or the stream fails,
 // or the server drains.
 func (c *session) run() error {
-	if origin.FromContext(c.stream.Context()).InProcess {
-		// The gateway and the session take turns, so that all is done by one
-		// goroutine: reports are confirmed at the end only.
-		return c.end(c.receive(), 0)
-	}
 	received := make(chan error, 1)
 	c.service.receivers.Go(func() { received <- c.receive() })
 	var sent int64      // reports that the client knows to be durable

@@ -23,14 +23,20 @@ type deaf struct {
 func (d *deaf) Context() context.Context { return d.ctx }
 
 func (d *deaf) Recv() (*numbersv1.CountRequest, error) {
+	req := new(numbersv1.CountRequest)
+	return req, d.RecvMsg(req)
+}
+
+func (d *deaf) RecvMsg(m any) error {
 	select {
 	case req, open := <-d.requests:
 		if !open {
-			return nil, io.EOF
+			return io.EOF
 		}
-		return req, nil
+		m.(*numbersv1.CountRequest).Kind = req.Kind
+		return nil
 	case <-d.ctx.Done():
-		return nil, d.ctx.Err()
+		return d.ctx.Err()
 	}
 }
 

@@ -45,7 +45,7 @@ type Resolver struct {
 	Trusted          []netip.Prefix
 }
 
-func (r Resolver) resolve(ctx context.Context) context.Context {
+func (r *Resolver) resolve(ctx context.Context) context.Context {
 	o := Origin{Door: GRPC, Peer: "unknown"}
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
@@ -64,7 +64,7 @@ func (r Resolver) resolve(ctx context.Context) context.Context {
 }
 
 // trusts reports whether the caller at addr is a gateway that stands alone.
-func (r Resolver) trusts(addr net.Addr) bool {
+func (r *Resolver) trusts(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return false
@@ -74,12 +74,12 @@ func (r Resolver) trusts(addr net.Addr) bool {
 }
 
 // Unary is an interceptor that puts the origin into the context.
-func (r Resolver) Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (r *Resolver) Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	return next(r.resolve(ctx), req)
 }
 
 // Stream is an interceptor that puts the origin into the context.
-func (r Resolver) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (r *Resolver) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return next(srv, &stream{ServerStream: ss, ctx: r.resolve(ss.Context())})
 }
 
