@@ -65,17 +65,18 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 func (c *conn) run() {
 	defer c.g.release(c)
-	defer c.cancel()
 	e := c.serve()
+	c.cancel()
 	if c.g.cut.Load() {
 		e = ending{reason: ReasonShutdown, how: reset, err: e.err}
 	}
+	// Before the client is told, who may come back at once for the next file.
+	c.report(e)
 	if e.how == reset {
 		c.reset()
 	} else {
 		c.close(e.how == linger)
 	}
-	c.report(e)
 }
 
 // report logs and counts the end of the connection.
@@ -213,7 +214,9 @@ func (c *conn) reset() {
 // close sends EOF and closes. The kernel answers input that nobody has read with a
 // reset, which can destroy a reply that is still under way. So EOF goes out first,
 // which a reset behind it does not undo, and if there is input, or hearOut says
-// that there will be, it is read until the client has closed too.
+// that there will be, it is read until the client has closed too. To look for input
+// first and let Close send EOF would be cheaper, but a terminator that arrives in
+// between, some microseconds, turns EOF into a reset.
 func (c *conn) close(hearOut bool) {
 	defer c.nc.Close()
 	nc, ok := c.nc.(interface{ CloseWrite() error })

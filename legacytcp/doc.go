@@ -109,7 +109,7 @@
 //	30 s        for a write to make progress: one byte is enough
 //	16,384      connections; the next is closed at once
 //	5 s         for which a new connection waits for an UNAVAILABLE service
-//	15 s        TCP keepalive, the default of Go's net.Listen
+//	15 s        TCP keepalive, which the listener gives to its connections
 //
 // An allow list of address prefixes may narrow who is served at all. Every close
 // has a [Reason], which is logged and counted.

@@ -82,8 +82,7 @@ func New(cfg Config) *Gateway {
 // Shutdown, else the error that l failed with. The connections are served on
 // other goroutines and outlive it.
 //
-// TCP keepalive is the listener's business; those of net.Listen keep alive every
-// 15 s.
+// TCP keepalive is the listener's business; the connections of net.Listen have 15 s.
 func (g *Gateway) Serve(l net.Listener, d Dialects) error {
 	defer l.Close()
 	if !g.track(l) {

@@ -43,6 +43,10 @@ const (
 	// than the rest of sending. Only connections that are being written to have one,
 	// but a client that reads slowly keeps its own, so it is no larger.
 	writeBuffer = 256 << 10
+	// streamWorkers is how many goroutines are kept for calls to come. A new one has to
+	// grow its stack for the interceptors and the handler, which is a tenth of what a
+	// small file costs; calls beyond them have new ones.
+	streamWorkers = 64
 	// minPing is how often clients may check in their turn.
 	minPing = 5 * time.Second
 )
@@ -82,6 +86,7 @@ func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) 
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec.New()),
 		grpc.WriteBufferSize(writeBuffer),
+		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.MaxConcurrentStreams(maxStreams),

@@ -40,11 +40,12 @@ var (
 	_ grpc.ServiceRegistrar    = (*Channel)(nil)
 )
 
-// method is a method of a service; one of the two is set.
+// method is a method of a service; one of unary and stream is set.
 type method struct {
 	service any
 	unary   *grpc.MethodDesc
 	stream  *grpc.StreamDesc
+	info    *grpc.StreamServerInfo // of stream
 }
 
 // NewChannel returns a channel without services, with the given interceptors, the
@@ -61,7 +62,10 @@ func (c *Channel) RegisterService(desc *grpc.ServiceDesc, service any) {
 	}
 	for i := range desc.Streams {
 		s := &desc.Streams[i]
-		c.methods["/"+desc.ServiceName+"/"+s.StreamName] = method{service: service, stream: s}
+		name := "/" + desc.ServiceName + "/" + s.StreamName
+		c.methods[name] = method{service: service, stream: s, info: &grpc.StreamServerInfo{
+			FullMethod: name, IsClientStream: s.ClientStreams, IsServerStream: s.ServerStreams,
+		}}
 	}
 }
 
@@ -89,11 +93,7 @@ func (c *Channel) NewStream(ctx context.Context, _ *grpc.StreamDesc, name string
 	if m.stream == nil {
 		return nil, unknown(name)
 	}
-	return newStream(ctx, &c.pool, m, c.stream, &grpc.StreamServerInfo{
-		FullMethod:     name,
-		IsClientStream: m.stream.ClientStreams,
-		IsServerStream: m.stream.ServerStreams,
-	}), nil
+	return newStream(ctx, &c.pool, m, c.stream), nil
 }
 
 func unknown(name string) error {
@@ -105,8 +105,11 @@ func serverContext(ctx context.Context) context.Context {
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
 		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	return peer.NewContext(ctx, &peer.Peer{Addr: address{}})
+	return peer.NewContext(ctx, caller)
 }
+
+// caller is the peer of every call.
+var caller = &peer.Peer{Addr: address{}}
 
 type address struct{}
 

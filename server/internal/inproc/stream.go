@@ -41,12 +41,12 @@ type stream struct {
 	stopped bool // yield has said that there will be no more turns
 }
 
-func newStream(caller context.Context, pool *coroutines, m method, intercept grpc.StreamServerInterceptor, info *grpc.StreamServerInfo) *stream {
+func newStream(caller context.Context, pool *coroutines, m method, intercept grpc.StreamServerInterceptor) *stream {
 	s := &stream{clientStreams: m.stream.ClientStreams, pool: pool, co: pool.get()}
 	s.ctx, s.cancel = context.WithCancel(serverContext(caller))
 	s.co.work = func(yield func(any) bool) (again bool) {
 		s.yield = yield
-		s.err = intercept(m.service, (*serverSide)(s), info, m.stream.Handler)
+		s.err = intercept(m.service, (*serverSide)(s), m.info, m.stream.Handler)
 		return !s.stopped
 	}
 	// A caller who gives up need not say so in any other way than by its context.
