@@ -19,6 +19,7 @@ import (
 	"example.com/parity/server/internal/apierror"
 	"example.com/parity/server/internal/codec"
 	"example.com/parity/server/internal/messagelog"
+	"example.com/parity/server/internal/numbers"
 	"example.com/parity/server/internal/origin"
 )
 
@@ -83,8 +84,12 @@ func newInterceptors(cfg *serveConfig, log *messagelog.Log, registry *prometheus
 // newGRPCServer returns a server without services. Health watches end when drain
 // is closed: they would hold up the end of the program for nothing.
 func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
+	encoding, err := codec.New(numbers.Increments()...)
+	if err != nil {
+		return nil, err
+	}
 	options := []grpc.ServerOption{
-		grpc.ForceServerCodecV2(codec.New()),
+		grpc.ForceServerCodecV2(encoding),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxRequest),

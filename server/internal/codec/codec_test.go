@@ -14,7 +14,11 @@ import (
 // TestSameOnTheWire decodes what Marshal makes with the ordinary decoder, for sizes
 // around every border.
 func TestSameOnTheWire(t *testing.T) {
-	c := New()
+	constant := &numbersv1.DrawResponse{Number: 57, Parity: numbersv1.Parity_PARITY_ODD}
+	c, err := New(constant)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if c.Name() != "proto" {
 		t.Errorf("Name() = %q, want proto", c.Name())
 	}
@@ -28,6 +32,8 @@ func TestSameOnTheWire(t *testing.T) {
 			&filesv1.GetResponse{Data: data, File: file, Crc32C: proto.Uint32(0xDEADBEEF)},
 			&filesv1.GetRequest{Name: string(data)},
 			&numbersv1.DrawResponse{Number: 98, Parity: numbersv1.Parity_PARITY_EVEN},
+			&numbersv1.DrawResponse{Number: 57, Parity: numbersv1.Parity_PARITY_EVEN}, // not the constant
+			constant, constant,
 		} {
 			buffers, err := c.Marshal(m)
 			if err != nil {
@@ -45,7 +51,11 @@ func TestSameOnTheWire(t *testing.T) {
 // TestShared is what the package is for: the data is handed over, not copied.
 func TestShared(t *testing.T) {
 	data := make([]byte, minShared)
-	buffers, err := New().Marshal(&filesv1.GetResponse{Data: data})
+	c, err := New[proto.Message]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffers, err := c.Marshal(&filesv1.GetResponse{Data: data})
 	if err != nil {
 		t.Fatal(err)
 	}

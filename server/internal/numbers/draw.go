@@ -36,3 +36,7 @@ var increments = func() (all [100]*numbersv1.CountResponse) {
 	}
 	return all
 }()
+
+// Increments returns the responses to draws. They never change, and it is always
+// these that are sent.
+func Increments() []*numbersv1.CountResponse { return increments[:] }
