@@ -4,11 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"runtime/debug"
 	"time"
 
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress
@@ -16,9 +13,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"example.com/parity/legacytcp"
-	"example.com/parity/server/internal/apierror"
 	"example.com/parity/server/internal/codec"
-	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/numbers"
 	"example.com/parity/server/internal/origin"
 )
@@ -59,25 +54,12 @@ type interceptors struct {
 	stream []grpc.StreamServerInterceptor
 }
 
-// newInterceptors builds the chain, once for all doors.
-func newInterceptors(cfg *serveConfig, log *messagelog.Log, registry *prometheus.Registry) interceptors {
-	from := &origin.Resolver{
+// newResolver returns what finds out where a call came from.
+func newResolver(cfg *serveConfig) *origin.Resolver {
+	return &origin.Resolver{
 		DoorKey: legacytcp.MetadataDoor,
 		PeerKey: legacytcp.MetadataPeer,
 		Trusted: cfg.TrustedGateways,
-	}
-	calls := newCallMetrics(registry)
-	// Innermost, so that the log sees a panic as the error that it becomes.
-	recovered := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
-		return apierror.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-	})
-	return interceptors{
-		unary: []grpc.UnaryServerInterceptor{
-			from.Unary, calls.Unary, log.Unary, recovery.UnaryServerInterceptor(recovered),
-		},
-		stream: []grpc.StreamServerInterceptor{
-			from.Stream, calls.Stream, log.Stream, recovery.StreamServerInterceptor(recovered),
-		},
 	}
 }
 

@@ -31,8 +31,8 @@ func TestCompare(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Comparisons) != 2 {
-		t.Fatalf("%d comparisons, want 2", len(got.Comparisons))
+	if len(got.Comparisons) != 4 {
+		t.Fatalf("%d comparisons, want 4", len(got.Comparisons))
 	}
 	for _, c := range got.Comparisons {
 		if c.Parity <= 0 || c.BaselineRate <= 0 || c.Ratio != c.Parity/c.BaselineRate {

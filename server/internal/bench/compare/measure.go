@@ -92,24 +92,20 @@ func (r *results) measureRates(ctx context.Context, p *programs) error {
 	if err := writeFiles(directory, names...); err != nil {
 		return err
 	}
-	ours, err := p.startParity(ctx, directory)
-	if err != nil {
-		return err
+	servers := make(map[target]*server)
+	for _, t := range []target{parity, services, raw} {
+		s, err := p.start(ctx, t, directory)
+		if err != nil {
+			return err
+		}
+		defer s.stop()
+		servers[t] = s
 	}
-	defer ours.stop()
-	plain, err := p.startBaseline(ctx, directory)
-	if err != nil {
-		return err
-	}
-	defer plain.stop()
+	servers[bare] = servers[raw] // one process
 
 	for round := range r.options.rounds {
 		for _, w := range all {
-			s := ours
-			if w.target != parity {
-				s = plain
-			}
-			report, err := p.put(ctx, s, w.load, r.options.length)
+			report, err := p.put(ctx, servers[w.target], w.load, r.options.length)
 			if err != nil {
 				return fmt.Errorf("%v: %w", w, err)
 			}

@@ -55,7 +55,7 @@ func (r *results) measureMemory(ctx context.Context, p *programs) error {
 
 // measure puts the row's load on a server of its own, whose cache is full.
 func (m *peak) measure(ctx context.Context, p *programs, directory string, length time.Duration) error {
-	s, err := p.startParity(ctx, directory)
+	s, err := p.startParity(ctx, "server", directory)
 	if err != nil {
 		return err
 	}

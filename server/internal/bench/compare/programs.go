@@ -19,6 +19,9 @@ import (
 
 const module = "example.com/parity"
 
+// servicesAlone is the server that is built without most of its interceptors.
+const servicesAlone = "server-alone"
+
 // programs are what is measured, and with what.
 type programs struct {
 	dir    string // of the programs, and of what they leave behind
@@ -28,12 +31,16 @@ type programs struct {
 // build builds the programs in dir.
 func build(ctx context.Context, dir string, stderr io.Writer) (*programs, error) {
 	fmt.Fprintln(stderr, "building")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator),
-		module+"/server", module+"/client", module+"/server/internal/bench/baseline")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w\n%s", err, out)
+	p := &programs{dir, stderr}
+	for _, args := range [][]string{
+		{"-o", dir + string(filepath.Separator), module + "/server", module + "/client", module + "/server/internal/bench/baseline"},
+		{"-tags", "bare", "-o", p.path(servicesAlone), module + "/server"},
+	} {
+		if out, err := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("go build: %w\n%s", err, out)
+		}
 	}
-	return &programs{dir, stderr}, nil
+	return p, nil
 }
 
 func (p *programs) path(name string) string { return filepath.Join(p.dir, name) }
@@ -44,15 +51,25 @@ type server struct {
 	grpc, files, draws string
 }
 
-// startParity starts Parity as it is by default, log and register on.
-func (p *programs) startParity(ctx context.Context, directory string) (*server, error) {
+// start starts what t is: Parity as it is by default, log and register on.
+func (p *programs) start(ctx context.Context, t target, directory string) (*server, error) {
+	switch t {
+	case parity:
+		return p.startParity(ctx, "server", directory)
+	case services:
+		return p.startParity(ctx, servicesAlone, directory)
+	}
+	return p.startBaseline(ctx, directory)
+}
+
+func (p *programs) startParity(ctx context.Context, program, directory string) (*server, error) {
 	state, err := os.MkdirTemp(p.dir, "state-")
 	if err != nil {
 		return nil, err
 	}
 	return startServer(3, func(addrs []string) (*server, error) {
 		process, err := start(ctx, addrs[:2], []string{"PARITY_ADMIN=" + addrs[2]},
-			p.path("server"), "--grpc", addrs[0], "--legacy", addrs[1], "--data-dir", state, directory)
+			p.path(program), "--grpc", addrs[0], "--legacy", addrs[1], "--data-dir", state, directory)
 		return &server{process, addrs[0], addrs[1], addrs[1]}, err
 	})
 }

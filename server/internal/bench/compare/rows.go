@@ -6,12 +6,15 @@ import "fmt"
 type target int
 
 const (
-	parity target = iota
-	bare          // grpc-go without any of Parity
-	raw           // plain Go TCP
+	parity   target = iota
+	bare            // grpc-go without any of Parity
+	raw             // plain Go TCP
+	services        // Parity without the log, the counters and the recovery from panics
 )
 
-func (t target) String() string { return [...]string{"Parity", "bare grpc-go", "raw TCP"}[t] }
+func (t target) String() string {
+	return [...]string{"Parity", "bare grpc-go", "raw TCP", "the services alone"}[t]
+}
 
 // work is one load on one target.
 type work struct {
@@ -42,6 +45,11 @@ const (
 	operations unit = "1/s"
 )
 
+// alone is the baseline of what the interceptors cost: under a tenth.
+func alone(load string) baseline {
+	return baseline{"without log, metrics, recovery", work{services, load}, 0.9}
+}
+
 // unit is what is counted.
 type unit string
 
@@ -50,6 +58,7 @@ var rows = []row{
 	{"gRPC Get, 32 MiB cached, 1 client, generated stub", megabytes, "get --file f32m", []baseline{
 		{"bare grpc-go, 64 KiB", work{bare, "get --file f32m"}, 2.2},
 		{"raw TCP", work{raw, "legacy-get --file f32m"}, 0.45},
+		alone("get --file f32m"),
 	}},
 	{"the same, Parity's download client", megabytes, "get --download --file f32m", []baseline{
 		{"bare grpc-go, 64 KiB, generated stub", work{bare, "get --file f32m"}, 2.6},
@@ -60,9 +69,11 @@ var rows = []row{
 	}},
 	{"gRPC Get, 4 KiB cached, 64 clients", operations, "get --clients 64 --file f4k", []baseline{
 		{"bare grpc-go", work{bare, "get --clients 64 --file f4k"}, 0.9},
+		alone("get --clients 64 --file f4k"),
 	}},
 	{"legacy Get, 32 MiB cached, 1 client", megabytes, "legacy-get --file f32m", []baseline{
 		{"raw TCP", work{raw, "legacy-get --file f32m"}, 0.92},
+		alone("legacy-get --file f32m"),
 	}},
 	{"legacy Get, 32 MiB cached, 4 clients", megabytes, "legacy-get --clients 4 --file f32m", []baseline{
 		{"raw TCP", work{raw, "legacy-get --clients 4 --file f32m"}, 0.92},
@@ -72,15 +83,18 @@ var rows = []row{
 	}},
 	{"legacy Get, 4 KiB cached, 64 clients", operations, "legacy-get --clients 64 --file f4k", []baseline{
 		{"plain Go server", work{raw, "legacy-get --clients 64 --file f4k"}, 0.75},
+		alone("legacy-get --clients 64 --file f4k"),
 	}},
 	{"gRPC Count draws, 64 streams, 1 connection", operations, "count --clients 64 --connections 1", []baseline{
 		{"bare ping-pong", work{bare, "count --clients 64 --connections 1"}, 0.85},
+		alone("count --clients 64 --connections 1"),
 	}},
 	{"gRPC Count draws, 64 streams, 64 connections", operations, "count --clients 64", []baseline{
 		{"bare ping-pong", work{bare, "count --clients 64"}, 0.85},
 	}},
 	{"legacy draws, 64 connections", operations, "legacy-draw --clients 64", []baseline{
 		{"raw TCP echo", work{raw, "legacy-draw --clients 64"}, 0.8},
+		alone("legacy-draw --clients 64"),
 	}},
 	{"gRPC Get, 32 MiB not cached, 1 client", megabytes, "get --file cold1 --file cold2 --file cold3", []baseline{
 		{"the same, cached", work{parity, "get --file f32m"}, 0.6},
