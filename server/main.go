@@ -24,7 +24,7 @@ const (
 // gcPercent is how far the heap may grow beyond what is live, in percent of that.
 // Go's own 100 would double the cache; and a collection is cheap here, for cached
 // bytes are not looked into.
-const gcPercent = 75
+const gcPercent = 60
 
 func main() {
 	if os.Getenv("GOGC") == "" {
