@@ -29,6 +29,10 @@ const (
 	// deadline costs as much as a system call, so one that is still good for
 	// the rest is left alone: 1.2 s of 5 min.
 	deadlineSlack = 256
+
+	// writeLooks is how often in a WriteTimeout a writer looks whether there was
+	// progress, so that a client is closed at most a quarter of it too late.
+	writeLooks = 4
 )
 
 // conn is one connection of a legacy client. Only its own goroutine uses it,
@@ -174,19 +178,24 @@ func (c *conn) read(d time.Duration) error {
 // wake ends a read that is under way, from any goroutine.
 func (c *conn) wake() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
-// write writes p, for as long as every WriteTimeout brings some progress.
+// write writes p, for as long as every WriteTimeout brings some progress. What the
+// kernel takes is progress, whether the client reads it or not.
 func (c *conn) write(p []byte) error {
-	for len(p) > 0 {
-		d := c.g.limits.WriteTimeout
+	for idle := 0; len(p) > 0; {
+		d := c.g.limits.WriteTimeout / writeLooks
 		if by := time.Now().Add(d); by.Sub(c.writeBy) > d/deadlineSlack {
 			c.writeBy = by
 			c.nc.SetWriteDeadline(by)
 		}
 		n, err := c.nc.Write(p)
-		if err == nil || n == 0 || !isTimeout(err) {
+		if !isTimeout(err) {
 			return err
 		}
-		p = p[n:]
+		if p = p[n:]; n > 0 {
+			idle = 0
+		} else if idle++; idle == writeLooks {
+			return err
+		}
 	}
 	return nil
 }

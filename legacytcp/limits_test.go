@@ -114,10 +114,10 @@ func TestWriteDeadlineIsRenewed(t *testing.T) {
 	}
 }
 
-// TestWriteProgress writes to a client that takes some bytes in each timeout,
-// until it takes none.
+// TestWriteProgress writes to a client that takes some bytes in each timeout, late in
+// it, until it takes none in one.
 func TestWriteProgress(t *testing.T) {
-	nc := &slowConn{takes: []int{3, 1, 4, 0}}
+	nc := &slowConn{takes: []int{3, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0}}
 	c := &conn{g: New(Config{}), nc: nc}
 	if err := c.write([]byte("12345678")); err != nil {
 		t.Errorf("write with progress = %v", err)

@@ -83,9 +83,8 @@ func (how hostility) sorts(deafGone <-chan struct{}) []badSort {
 	}
 	return []badSort{
 		{n: how.silent, reason: legacytcp.ReasonFirstByteTimeout, behave: beSilent, least: first * 99 / 100, most: first},
-		// What the kernel takes is progress, some of it late: the limit may begin anew
-		// twice.
-		{n: how.deaf, reason: legacytcp.ReasonWriteTimeout, behave: beDeaf(deafGone), least: write * 99 / 100, most: 3 * write},
+		// What the kernel takes is progress, some of it late.
+		{n: how.deaf, reason: legacytcp.ReasonWriteTimeout, behave: beDeaf(deafGone), least: write * 99 / 100, most: 2 * write},
 		// The first digit is an ID, since no other comes within the quiet. The 64th
 		// byte after it makes a frame too long. (On a busy machine the ID gets more
 		// digits, which are zeros so that it stays the same.)

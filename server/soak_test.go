@@ -43,8 +43,12 @@ const (
 	// soakRetained is how many replies a reader keeps, to look at them once more when
 	// the memory that they came from may have been used again.
 	soakRetained = 4
-	// soakGzipped is the largest file that is fetched compressed, which takes long.
-	soakGzipped = 3 << 20
+	// soakGzipped is the largest file that is fetched compressed, which takes long: two
+	// blocks and a byte.
+	soakGzipped = 2 << 20
+	// soakPatience is how long one read may take. With the race detector, two dozen
+	// readers on two processors take half a minute for 2 MiB compressed.
+	soakPatience = 3 * time.Minute
 )
 
 // soakBytes is what the contents of all files are made of: see soakFile.
@@ -370,7 +374,7 @@ func (r *soakReader) read(t *testing.T, end time.Time) {
 // readFile reads f, or a part of it, and says how it went: "right", "changed" or,
 // where the writer was at fault, "torn". An error is a fault of the server.
 func (r *soakReader) readFile(ctx context.Context, f *soakFile) (outcome string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, soakPatience)
 	defer cancel()
 	var off, limit int64
 	if r.manner.ranged {
