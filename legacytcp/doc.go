@@ -106,7 +106,8 @@
 //
 //	10 s        to send the first byte
 //	5 min       between two reads of the number dialect
-//	30 s        for a write to make progress: one byte is enough
+//	30 s        for a write to make progress, looked at every 7.5 s: one byte that the
+//	            kernel takes is enough, whether the client reads it or not
 //	16,384      connections; the next is closed at once
 //	5 s         for which a new connection waits for an UNAVAILABLE service
 //	15 s        TCP keepalive, which the listener gives to its connections
