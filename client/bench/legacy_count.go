@@ -44,9 +44,13 @@ func (l *LegacyCount) connect(ctx context.Context, i int, t *tally) (client, err
 	return c, err
 }
 
+// listenFirst is how long a client listens before it asks for something.
+const listenFirst = time.Millisecond
+
 // legacyCountClient is one goroutine. While it waits for a reply, it listens until it
-// is time to say something, so that replies do not delay reports; otherwise it sleeps,
-// and what the server says unasked is found before the next reply or at the end.
+// is time to say something, so that replies do not delay reports. Otherwise it sleeps,
+// and listens a moment before it asks, so that what the server says unasked is heard
+// and not taken for a reply.
 type legacyCountClient struct {
 	addr string
 	id   int32
@@ -67,12 +71,14 @@ func (c *legacyCountClient) work(ctx context.Context) {
 	report := time.Now().Add(rand.N(counter.ReportInterval))
 	draw := time.Now().Add(rand.N(counter.MaxDrawInterval))
 	for ctx.Err() == nil {
-		due := report
-		toDraw := c.parity == numbersv1.Parity_PARITY_UNSPECIFIED && draw.Before(report)
-		if toDraw {
-			due = draw
+		due, listen, toDraw := report, report, false
+		switch {
+		case c.parity != numbersv1.Parity_PARITY_UNSPECIFIED:
+			listen = time.Now()
+		case draw.Before(report):
+			due, listen, toDraw = draw, draw.Add(-listenFirst), true
 		}
-		number, err := c.replyBy(due)
+		number, err := c.listen(listen, due)
 		switch {
 		case err == nil:
 			if c.answered(number) {
@@ -97,13 +103,14 @@ func (c *legacyCountClient) work(ctx context.Context) {
 	}
 }
 
-// replyBy returns a reply, or os.ErrDeadlineExceeded at t.
-func (c *legacyCountClient) replyBy(t time.Time) (int64, error) {
-	if c.parity == numbersv1.Parity_PARITY_UNSPECIFIED {
-		time.Sleep(time.Until(t))
+// listen returns what the server says between two times, and
+// os.ErrDeadlineExceeded if it says nothing.
+func (c *legacyCountClient) listen(from, to time.Time) (int64, error) {
+	time.Sleep(time.Until(from))
+	if !from.Before(to) {
 		return 0, os.ErrDeadlineExceeded
 	}
-	return c.conn.replyBy(t)
+	return c.conn.replyBy(to)
 }
 
 // answered takes a number that the server sent, and tells whether it answers a

@@ -33,7 +33,7 @@ func TestSameOnTheWire(t *testing.T) {
 			&filesv1.GetRequest{Name: string(data)},
 			&numbersv1.DrawResponse{Number: 98, Parity: numbersv1.Parity_PARITY_EVEN},
 			&numbersv1.DrawResponse{Number: 57, Parity: numbersv1.Parity_PARITY_EVEN}, // not the constant
-			constant, constant,
+			constant,
 		} {
 			buffers, err := c.Marshal(m)
 			if err != nil {
@@ -45,6 +45,26 @@ func TestSameOnTheWire(t *testing.T) {
 			}
 			buffers.Free()
 		}
+	}
+}
+
+// TestConstant is encoded once.
+func TestConstant(t *testing.T) {
+	constant := &numbersv1.DrawResponse{Number: 57}
+	c, err := New(constant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first []*byte
+	for range 2 {
+		buffers, err := c.Marshal(constant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first = append(first, &buffers[0].ReadOnlyData()[0])
+	}
+	if first[0] != first[1] {
+		t.Error("it was encoded twice")
 	}
 }
 

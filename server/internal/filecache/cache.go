@@ -24,7 +24,9 @@ var (
 // since the one before (every 10 ms at most on Linux), and it is the time at which a
 // write began, so that one which takes longer than this in a single system call,
 // into the file itself and not into a new one, goes unseen. A file that is empty is
-// looked at twice, this long apart.
+// looked at twice, this long apart. One that is cut off inside, without being
+// written to at the same time, may for a moment be taken for a shorter one with the
+// old time.
 const settle = 100 * time.Millisecond
 
 // maxSettles is how often a reader waits for a file that is written again and

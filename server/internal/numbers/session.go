@@ -154,6 +154,7 @@ func (c *session) receive() error {
 		default:
 			return apierror.InvalidArgument("EMPTY_REQUEST", "kind", "one of register, report, draw must be set")
 		}
+		req.Kind = nil // or a silent session would hold on to its last report
 	}
 }
 

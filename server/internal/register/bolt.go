@@ -36,9 +36,10 @@ type Bolt struct {
 	db        *bbolt.DB
 
 	// The committer's: the journal, and what is being written, kept to be used again.
-	journal journal
-	ids     []int32
-	entries []byte
+	journal    journal
+	maxJournal int // entries
+	ids        []int32
+	entries    []byte
 
 	mu      sync.RWMutex
 	clients table
@@ -50,7 +51,7 @@ var _ Store = (*Bolt)(nil)
 // damaged, or that is something else, is an error and stays as it is. log is told
 // when the file cannot be written, and when it can again.
 func OpenBolt(path string, log *slog.Logger) (*Bolt, error) {
-	b := &Bolt{sessions: newSessions()}
+	b := &Bolt{sessions: newSessions(), maxJournal: maxJournal}
 	err := guard(func() error { return b.open(path) })
 	if err != nil {
 		if b.db != nil {
@@ -130,11 +131,11 @@ func (b *Bolt) changed(id int32) *Commit {
 
 // write commits the records of the clients that have changed, as they are now.
 func (b *Bolt) write(_ context.Context, changes map[int32]*struct{}) error {
-	if b.journal.length >= maxJournal {
-		if err := b.inFile(b.fold); err != nil {
+	if b.journal.length >= b.maxJournal {
+		// Where that fails, there may be room for one more group all the same.
+		if err := b.fold(); err != nil && b.journal.length >= 2*b.maxJournal {
 			return err
 		}
-		b.journal.forget()
 	}
 	b.ids = slices.AppendSeq(b.ids[:0], maps.Keys(changes))
 	for ids := range slices.Chunk(b.ids, groupRecords) {
@@ -145,27 +146,28 @@ func (b *Bolt) write(_ context.Context, changes map[int32]*struct{}) error {
 		}
 		for _, id := range ids {
 			b.journal.note(id)
+			delete(changes, id)
 		}
 	}
 	return nil
 }
 
-// fold brings the records up to date and empties the journal.
-func (b *Bolt) fold(tx *bbolt.Tx) error {
+// fold brings the records up to date and empties the journal. Until it is empty it
+// is what counts, so the records may be written piece by piece.
+func (b *Bolt) fold() error {
 	// In the order of their keys, so that each page is gone through once.
-	ids := slices.Sorted(maps.Keys(b.journal.clients))
-	b.encode(ids)
-	clients := tx.Bucket(clientsBucket)
-	for entry := range slices.Chunk(b.entries, entrySize) {
-		if err := clients.Put(entry[:idSize], entry[idSize:]); err != nil {
+	all := slices.Sorted(maps.Keys(b.journal.clients))
+	for ids := range slices.Chunk(all, groupRecords) {
+		b.encode(ids)
+		if err := b.inFile(func(tx *bbolt.Tx) error { return putRecords(tx.Bucket(clientsBucket), b.entries) }); err != nil {
 			return err
 		}
 	}
-	if err := tx.DeleteBucket(journalBucket); err != nil {
+	if err := b.inFile(emptyJournal); err != nil {
 		return err
 	}
-	_, err := tx.CreateBucket(journalBucket)
-	return err
+	b.journal = journal{}
+	return nil
 }
 
 // encode makes b.entries the entries of these clients.

@@ -81,14 +81,14 @@ func TestBoltRefuses(t *testing.T) {
 			write(whole)(t, path)
 			update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(clientsBucket) })(t, path)
 		}, "is damaged"},
-		{"later format", put(parityBucket, formatKey, []byte("2")), `is of format "2"`},
+		{"later format", put(parityBucket, formatKey, []byte("3")), `is of format "3"`},
 		{"short record", put(clientsBucket, []byte("\x00\x00\x00\x07"), []byte("short")), "is damaged"},
 		{"wrong checksum", put(clientsBucket, []byte("\x00\x00\x00\x07"), make([]byte, recordSize)), "is damaged"},
 		{"wrong ID", put(clientsBucket, []byte("\xff\xff\xff\xff"), appendEntry(nil, -1, Record{})[idSize:]), "is damaged"},
 		{"no journal", func(t *testing.T, path string) {
 			write(whole)(t, path)
 			update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(journalBucket) })(t, path)
-		}, "is damaged"},
+		}, "no journal"},
 		{"short entry", put(journalBucket, []byte("8 bytes."), []byte("short")), "is damaged"},
 		{"wrong checksum in the journal", put(journalBucket, []byte("8 bytes."), make([]byte, entrySize)), "is damaged"},
 		{"a directory", func(t *testing.T, path string) { os.Mkdir(path, 0o700) }, "not a regular file"},
@@ -180,7 +180,7 @@ func boltFile(t *testing.T, clients int32) []byte {
 	for round := range int32(5) {
 		b := openBolt(t, path)
 		if round == 3 {
-			b.journal.length = maxJournal // so that records and journal both have something
+			b.maxJournal = 1 // so that records and journal both have something
 		}
 		for id := round; id < clients; id += 5 {
 			b.Save(id, Change{Value: int64(3 * id), SetValue: true, Number: id % 100, SetNumber: true, Seen: seen(int(id % 60))})
@@ -199,11 +199,15 @@ func boltFile(t *testing.T, clients int32) []byte {
 // TestBoltFolds fills the journal several times. Whenever the file is opened again, all
 // is there.
 func TestBoltFolds(t *testing.T) {
-	const clients = groupRecords
+	const (
+		clients    = groupRecords + 904
+		maxJournal = 5 * clients
+	)
 	path := filepath.Join(t.TempDir(), "numbers.db")
 	b := openBolt(t, path)
 	folds := 0
 	for round := range int64(3*maxJournal/clients + 3) {
+		b.maxJournal = maxJournal
 		commit := inMemory
 		for id := range int32(clients) {
 			commit = b.Save(id, value(round<<32+int64(id), 1))
@@ -252,6 +256,36 @@ func newestMeta(file []byte) int {
 	return page
 }
 
+// TestBoltFormat1 opens a file that was written before there was a journal.
+func TestBoltFormat1(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	b := openBolt(t, path)
+	b.maxJournal = 1
+	isDurable(t, b.Save(7, value(70, 1)))
+	isDurable(t, b.Save(8, value(80, 1))) // folds, and is in the journal alone
+	b.Close()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(func(tx *bbolt.Tx) error {
+		if err := tx.DeleteBucket(journalBucket); err != nil {
+			return err
+		}
+		return tx.Bucket(parityBucket).Put(formatKey, format1Value)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+
+	b = openBolt(t, path)
+	equal(t, "format 1", list(t, b, -1, 1)[0].Record, Record{Value: 70, Seen: seen(1)})
+	isDurable(t, b.Save(7, value(72, 2)))
+	b.Close()
+	b = openBolt(t, path)
+	equal(t, "then", list(t, b, -1, 1)[0].Record, Record{Value: 72, Seen: seen(2)})
+}
+
 func TestBoltOnceOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "numbers.db")
 	b := openBolt(t, path)
@@ -272,6 +306,9 @@ const childEnv = "PARITY_TEST_BOLT_CHILD"
 // one group to the next: that is where the process is to be killed.
 const childClients = 1000
 
+// childJournal is so short that the process is killed at all moments of a fold too.
+const childJournal = 3 * childClients
+
 // countForever prints "ID VALUE" for each value when it is durable.
 func countForever(path string) {
 	b, err := OpenBolt(path, slog.Default())
@@ -279,6 +316,7 @@ func countForever(path string) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	b.maxJournal = childJournal
 	var wg sync.WaitGroup
 	for id := range int32(childClients) {
 		wg.Go(func() {

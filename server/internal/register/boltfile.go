@@ -11,9 +11,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The file of a Bolt store has three buckets, format 1, all integers big endian:
+// The file of a Bolt store has three buckets, format 2, all integers big endian:
 //
-//	parity   "format" → "1"
+//	parity   "format" → "2"
 //	clients  ID, 4 bytes → record, 32 bytes
 //	journal  1, 2, 3 …, 8 bytes → ID and record, 36 bytes, again and again
 //
@@ -26,11 +26,12 @@ import (
 //	        20  last seen at the legacy door, likewise
 //	        28  CRC-32C (Castagnoli) of the ID and of the 28 bytes before
 //
-// A change of this is a new format.
+// A change of this is a new format. Format 1 had no journal.
 var (
 	parityBucket  = []byte("parity")
 	formatKey     = []byte("format")
-	formatValue   = []byte("1")
+	formatValue   = []byte("2")
+	format1Value  = []byte("1")
 	clientsBucket = []byte("clients")
 	journalBucket = []byte("journal")
 )
@@ -91,32 +92,39 @@ func decodeEntries(b []byte, each func(id int32, r Record)) error {
 }
 
 // load reads all records, and what the journal says of them. It makes the buckets
-// where the file has none at all.
+// where the file has none at all, and brings a file of format 1 to this one.
 func load(db *bbolt.DB) (clients table, journal journal, err error) {
 	clients = table{}
-	isNew := false
+	var update func(*bbolt.Tx) error // what the file needs
 	err = db.View(func(tx *bbolt.Tx) error {
 		if key, _ := tx.Cursor().First(); key == nil {
-			isNew = true
+			update = initialize
 			return nil
 		}
 		parity := tx.Bucket(parityBucket)
 		if parity == nil {
 			return errors.New("is not a register: it is the bbolt file of another program")
 		}
-		if format := parity.Get(formatKey); !bytes.Equal(format, formatValue) {
+		format := parity.Get(formatKey)
+		isFormat1 := bytes.Equal(format, format1Value)
+		if !isFormat1 && !bytes.Equal(format, formatValue) {
 			return fmt.Errorf("is of format %q, and this server knows %q only", format, formatValue)
 		}
 		records, entries := tx.Bucket(clientsBucket), tx.Bucket(journalBucket)
-		if records == nil || entries == nil {
+		switch {
+		case records == nil:
 			return damaged(errors.New("it has no records"))
+		case isFormat1:
+			update = addJournal
+		case entries == nil:
+			return damaged(errors.New("it has no journal"))
 		}
 		err := records.ForEach(func(key, value []byte) error {
 			id, r, err := decodeRecord(key, value)
 			clients[id] = r
 			return err
 		})
-		if err == nil {
+		if err == nil && !isFormat1 {
 			err = entries.ForEach(func(_, value []byte) error {
 				return decodeEntries(value, func(id int32, r Record) {
 					clients[id] = r
@@ -129,26 +137,29 @@ func load(db *bbolt.DB) (clients table, journal journal, err error) {
 		}
 		return nil
 	})
-	if err == nil && isNew {
-		err = db.Update(initialize)
+	if err == nil && update != nil {
+		err = db.Update(update)
 	}
 	return clients, journal, err
 }
 
 // initialize makes the buckets.
 func initialize(tx *bbolt.Tx) error {
-	parity, err := tx.CreateBucket(parityBucket)
-	if err != nil {
-		return err
-	}
-	if err := parity.Put(formatKey, formatValue); err != nil {
+	if _, err := tx.CreateBucket(parityBucket); err != nil {
 		return err
 	}
 	if _, err := tx.CreateBucket(clientsBucket); err != nil {
 		return err
 	}
-	_, err = tx.CreateBucket(journalBucket)
-	return err
+	return addJournal(tx)
+}
+
+// addJournal makes a file without a journal one of this format.
+func addJournal(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucket(journalBucket); err != nil {
+		return err
+	}
+	return tx.Bucket(parityBucket).Put(formatKey, formatValue)
 }
 
 // damaged says that a file cannot be relied upon, and what to do.

@@ -30,9 +30,9 @@ const (
 // is being written the next one gathers, and no others: so there are at most two Cs
 // a client, however long writing takes.
 type committer[C any] struct {
-	// write makes the changes durable, or some of them and returns an error; the
-	// same changes may then be written again. It should return when ctx is done, and
-	// must not keep the map.
+	// write makes the changes durable, or some of them and returns an error; those that
+	// are left in the map are then written again. It should return when ctx is done,
+	// and must not keep the map.
 	write func(ctx context.Context, changes map[int32]*C) error
 	// failFast makes Commits fail along with the first attempt to write them.
 	// Otherwise they wait until an attempt succeeds.
@@ -163,16 +163,14 @@ func (c *committer[C]) take() *group[C] {
 
 // commit writes g until that succeeds.
 func (c *committer[C]) commit(g *group[C]) {
+	size := len(g.changes)
 	for {
 		c.attempt()
 		err := c.write(c.ctx, g.changes)
 		c.attempted(err)
 		if err == nil {
 			g.finish(nil)
-			clear(g.changes)
-			c.mu.Lock()
-			c.spare = g.changes
-			c.mu.Unlock()
+			c.reuse(g.changes, size)
 			return
 		}
 		err = unavailable(err)
@@ -190,6 +188,18 @@ func (c *committer[C]) commit(g *group[C]) {
 			return
 		}
 	}
+}
+
+// reuse keeps a map that had so many changes for a group to come, unless it is so
+// large that going through it would take longer than making one.
+func (c *committer[C]) reuse(changes map[int32]*C, size int) {
+	if size > 4*groupRecords {
+		return
+	}
+	clear(changes)
+	c.mu.Lock()
+	c.spare = changes
+	c.mu.Unlock()
 }
 
 // attempt notes that one begins.
