@@ -74,25 +74,28 @@ func (c *conn) run() {
 	if c.g.cut.Load() {
 		e = ending{reason: ReasonShutdown, how: reset, err: e.err}
 	}
-	// Before the client is told, who may come back at once for the next file.
-	c.report(e)
-	if e.how == reset {
+	switch e.how {
+	case reset:
 		c.reset()
-	} else {
-		c.close(e.how == linger)
+		c.report(e)
+	case linger:
+		c.close(true)
+		c.report(e)
+	default:
+		// First, for a client may be told of the end and come back for the next file
+		// before the processor has got to what comes after.
+		c.report(e)
+		c.close(false)
 	}
 }
 
 // report logs and counts the end of the connection.
 func (c *conn) report(e ending) {
-	log, level := c.g.cfg.Logger, e.reason.level()
-	if log.Enabled(context.Background(), level) {
-		attrs := []slog.Attr{slog.String("peer", c.peer), slog.String("reason", string(e.reason))}
-		if e.err != nil {
-			attrs = append(attrs, slog.Any("error", e.err))
-		}
-		log.LogAttrs(context.Background(), level, "legacy connection closed", attrs...)
+	attrs := append(make([]slog.Attr, 0, 3), slog.String("peer", c.peer), slog.String("reason", string(e.reason)))
+	if e.err != nil {
+		attrs = append(attrs, slog.Any("error", e.err))
 	}
+	c.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy connection closed", attrs...)
 	c.g.cfg.Metrics.Closed(e.reason)
 }
 

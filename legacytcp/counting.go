@@ -42,6 +42,7 @@ type counting struct {
 	stream numbersv1.NumberService_CountClient // nil: to be opened
 	resp   numbersv1.CountResponse             // the last that was received
 	cancel context.CancelFunc                  // of stream
+	watch  *time.Timer                         // cancels it, where an answer takes too long
 	sent   int64                               // reports sent on stream
 
 	reported bool  // whether the client has reported
@@ -82,6 +83,8 @@ func (s *counting) tryDraw(req drawRequest) (int32, error) {
 	if err := s.reopen(); err != nil {
 		return 0, err
 	}
+	s.watch.Reset(s.g.limits.UpstreamRecovery)
+	defer s.watch.Stop()
 	if err := s.send(req); err != nil {
 		return 0, err
 	}
@@ -112,7 +115,8 @@ func (s *counting) tryFinish() error {
 	if err := s.reopen(); err != nil {
 		return err
 	}
-	defer time.AfterFunc(s.g.limits.UpstreamRecovery, s.cancel).Stop()
+	s.watch.Reset(s.g.limits.UpstreamRecovery)
+	defer s.watch.Stop()
 	if err := s.stream.CloseSend(); err != nil {
 		return s.broken(err)
 	}
@@ -129,13 +133,14 @@ func (s *counting) tryFinish() error {
 // the service has for it.
 func (s *counting) open() (last int64, err error) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	defer time.AfterFunc(s.g.limits.UpstreamRecovery, cancel).Stop()
+	watch := time.AfterFunc(s.g.limits.UpstreamRecovery, cancel)
+	defer watch.Stop()
 	stream, err := s.g.cfg.Numbers.Count(ctx)
 	if err != nil {
 		cancel()
 		return 0, err
 	}
-	s.stream, s.cancel, s.sent = stream, cancel, 0
+	s.stream, s.cancel, s.watch, s.sent = stream, cancel, watch, 0
 	if err := s.send(newRegister(s.id)); err != nil {
 		return 0, err
 	}

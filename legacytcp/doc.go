@@ -50,7 +50,10 @@
 //
 // If the service becomes UNAVAILABLE, the gateway registers again with the same
 // ID, reports the client's last value again and repeats the draw that is not
-// answered yet. The client notices a delay of at most 30 s, or its end.
+// answered yet. The client notices a delay of at most 30 s, or its end. A service that
+// hangs, so that nobody is told, has 30 s for an answer; where none is waited for,
+// it is the channel's own checks that find it out. If the last report may not have
+// become durable, the client gets a reset.
 //
 // # File dialect
 //

@@ -279,14 +279,17 @@ func (tr *transcript) parseSetting(word, rest string) error {
 			return fmt.Errorf("%q: %w", rest, err)
 		}
 		tr.cfg.NotFound = s[0]
-	case "@file", "@broken-file", "@failing-file":
+	case "@file", "@broken-file", "@failing-file", "@refused-file":
 		s, err := parseStrings(rest)
 		if len(s) != 2 {
 			return fmt.Errorf("%q: %w", rest, err)
 		}
 		file := stubFile{data: []byte(s[1]), noChecksum: word == "@broken-file"}
-		if word == "@failing-file" {
+		switch word {
+		case "@failing-file":
 			file.code = codes.Aborted
+		case "@refused-file":
+			file.code = codes.InvalidArgument
 		}
 		tr.files = append(tr.files, namedFile{s[0], file})
 	default:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -41,8 +42,9 @@ func newDoor(tb testing.TB, d Dialects, cfg Config) *door {
 		cfg.Files = files
 	}
 	cfg.Metrics = t.Counts
-	cfg.Logger = slog.New(slog.NewTextHandler(t.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Log, nil))
 	t.Gateway = New(cfg)
+	tb.Cleanup(func() { t.checkLog(tb) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
@@ -51,6 +53,24 @@ func newDoor(tb testing.TB, d Dialects, cfg Config) *door {
 	t.spy = &spyListener{Listener: l}
 	t.serve(tb, t.spy, d)
 	return t
+}
+
+// checkLog checks that each connection that was counted as closed is in the log, with
+// its reason.
+func (d *door) checkLog(tb testing.TB) {
+	d.Counts.mu.Lock()
+	defer d.Counts.mu.Unlock()
+	for reason, n := range d.Counts.closed {
+		logged := 0
+		for l := range strings.Lines(d.Log.String()) {
+			if strings.Contains(l, `msg="legacy connection closed"`) && strings.Contains(l, " reason="+string(reason)) {
+				logged++
+			}
+		}
+		if logged != n {
+			tb.Errorf("%d connections were closed as %q, and %d are in the log", n, reason, logged)
+		}
+	}
 }
 
 // serve serves l until the test ends.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"math/rand/v2"
 	"os/exec"
 	"slices"
 	"strings"
@@ -26,7 +27,22 @@ func listsOfNames() [][]string {
 	for i := range many {
 		many[i] = strings.Repeat("n", i%50)
 	}
-	return append(lists, many)
+	lists = append(lists, many)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		names := make([]string, random.IntN(20))
+		for i := range names {
+			runes := make([]rune, random.IntN(40))
+			for j := range runes {
+				// Of each length in UTF-8 about as many; those that are no character
+				// become the one that stands for them.
+				runes[j] = random.Int32N(1 << (7 + random.IntN(15)))
+			}
+			names[i] = string(runes)
+		}
+		lists = append(lists, names)
+	}
+	return lists
 }
 
 func TestPickleRoundTrip(t *testing.T) {

@@ -3,7 +3,6 @@ package legacytcp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -21,6 +20,9 @@ const (
 	// full receive buffer, too little for a client that never stops.
 	drainTime = 100 * time.Millisecond
 )
+
+// errLost says that what a client reported last is not known to be durable.
+var errLost = errors.New("the last value may be lost")
 
 // session is one client of the number dialect. One goroutine does everything in
 // turn: read, handle every complete frame, write the replies, read again.
@@ -62,8 +64,11 @@ func (c *conn) serveNumbers() ending {
 	e := s.run()
 	if e.reason != ReasonUpstream {
 		if err := s.counting.finish(); err != nil {
-			e.err = errors.Join(e.err, fmt.Errorf("the last value may be lost: %w", err))
+			e = ending{reason: ReasonUpstream, err: errors.Join(e.err, err)}
 		}
+	}
+	if s.counting.unsaved {
+		e.how, e.err = reset, errors.Join(e.err, errLost)
 	}
 	return e
 }

@@ -1,7 +1,5 @@
 package legacytcp
 
-import "log/slog"
-
 // Reason says why a connection was closed. The set is small and fixed, fit for
 // a metric's label.
 type Reason string
@@ -22,16 +20,6 @@ const (
 	ReasonUpstream         Reason = "upstream"           // the service failed, or was away for too long
 	ReasonPanic            Reason = "panic"              // a fault of the gateway; the log has the stack
 )
-
-// level is Debug for what happens all day. Refused connections are among it: a
-// flood of them must not fill the log, and they are counted.
-func (r Reason) level() slog.Level {
-	switch r {
-	case ReasonClient, ReasonServed, ReasonShutdown, ReasonIdle, ReasonOverCapacity, ReasonNotAllowed:
-		return slog.LevelDebug
-	}
-	return slog.LevelInfo
-}
 
 // ending is how the serving of a connection ended.
 type ending struct {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -55,59 +56,108 @@ func startGateway(tb testing.TB, flags ...string) string {
 	}
 }
 
-// TestUpstreamRestart takes the server away under counting clients of a standalone
-// gateway and brings it back without its register. The clients notice nothing, and
-// what they counted to is known again.
-func TestUpstreamRestart(t *testing.T) {
-	const clients = 200
-	first := start(t)
-	upstream := first.grpcListener.Addr().String()
-	d := legacyDoor{numbers: startGateway(t, "--upstream="+upstream)}
-
-	sessions := make([]counting, clients)
-	for id := range sessions {
-		var err error
-		if sessions[id], _, err = d.count(t.Context(), int32(id)); err != nil {
-			t.Fatal(err)
-		}
+// TestUpstreamKilled kills the server, twice, under clients that count through a
+// standalone gateway, and starts it again. The clients count on and notice nothing but
+// a delay; what they reported last is in the register, and the gateway is in the end
+// as it was.
+func TestUpstreamKilled(t *testing.T) {
+	const (
+		clients = 200
+		pace    = 50 * time.Millisecond // from one report of a client to the next
+		life    = 700 * time.Millisecond
+		away    = 300 * time.Millisecond
+	)
+	dir, dataDir := t.TempDir(), t.TempDir()
+	up := func(addr string) *process {
+		return startProcess(t, "--grpc="+addr, "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+dataDir, dir)
 	}
-	all := func(value int64) {
-		t.Helper()
+	p := up("127.0.0.1:0")
+	d := legacyDoor{numbers: startGateway(t, "--upstream=dns:///"+p.grpc)}
+
+	crowd := func(stop <-chan struct{}) []int64 {
+		values := make([]int64, clients)
 		var group sync.WaitGroup
-		for id, s := range sessions {
+		for id := range values {
 			group.Go(func() {
-				err := s.report(value + int64(id))
-				if err == nil {
-					err = drawOf(t.Context(), s, []string{"even", "odd"}[id%2])
-				}
-				if err != nil {
-					t.Errorf("client %d at %d: %v", id, value, err)
+				var err error
+				if values[id], err = countOn(t.Context(), d, int32(id), pace, stop); err != nil {
+					t.Errorf("client %d at %d: %v", id, values[id], err)
 				}
 			})
 		}
 		group.Wait()
+		return values
 	}
-	all(1000)
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
-	var second *running
-	var restarting sync.WaitGroup
-	restarting.Go(func() { all(2000) }) // draws wait for the server
-	second = start(t, "--grpc="+upstream)
-	restarting.Wait()
-	all(3000)
-	list, err := second.store.List(t.Context(), -1, clients+1)
-	if err != nil || len(list) != clients {
-		t.Fatalf("%d clients in the register, %v; want %d", len(list), err, clients)
-	}
-	for id, c := range list {
-		if c.ID != int32(id) || c.Value != int64(3000+id) {
-			t.Errorf("the register has %+v, want the value %d", c, 3000+id)
+	stopped := make(chan struct{})
+	close(stopped)
+	crowd(stopped) // the gateway keeps some goroutines for clients to come
+	before := runtime.NumGoroutine()
+
+	stop := make(chan struct{})
+	var killing sync.WaitGroup
+	killing.Go(func() {
+		defer close(stop)
+		for range 2 {
+			time.Sleep(life)
+			p.kill()
+			time.Sleep(away)
+			p = up(p.grpc)
+		}
+		time.Sleep(life)
+	})
+	values := crowd(stop)
+	killing.Wait()
+
+	numbers := numbersv1.NewNumberServiceClient(p.dial(t))
+	list := listClients(t, numbers)
+	for end := time.Now().Add(10 * time.Second); slices.ContainsFunc(list, inSession); list = listClients(t, numbers) {
+		if time.Now().After(end) {
+			t.Fatal("sessions go on without their clients")
 		}
 	}
-	for _, s := range sessions {
-		s.close()
+	if len(list) != clients {
+		t.Fatalf("%d clients in the register, want %d", len(list), clients)
+	}
+	for id, c := range list {
+		if c.GetClientId() != int32(id) || c.GetLastValue() != values[id] || values[id] < 10 {
+			t.Errorf("client %d counted to %d, the register has %v", id, values[id], c)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+goroutinesOfDial; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func inSession(c *numbersv1.Client) bool { return c.GetActiveSessions() > 0 }
+
+// goroutinesOfDial is how many goroutines a test's own gRPC connection and process
+// have at most.
+const goroutinesOfDial = 10
+
+// countOn counts until it is told to stop, with a draw for every fifth report, hangs
+// up, and returns what it counted to.
+func countOn(ctx context.Context, d legacyDoor, id int32, pace time.Duration, stop <-chan struct{}) (value int64, err error) {
+	s, value, err := d.count(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		select {
+		case <-stop:
+			return value, s.close()
+		case <-time.After(pace):
+		}
+		value++
+		if err := s.report(value); err != nil {
+			return value, err
+		}
+		if value%5 == 0 {
+			if err := drawOf(ctx, s, "odd"); err != nil {
+				return value, err
+			}
+		}
 	}
 }
 

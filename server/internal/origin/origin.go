@@ -69,7 +69,7 @@ func (r *Resolver) trusts(addr net.Addr) bool {
 	if !ok {
 		return false
 	}
-	ip := tcp.AddrPort().Addr().Unmap()
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("") // no prefix contains a zoned address
 	return slices.ContainsFunc(r.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
