@@ -168,14 +168,6 @@ func FuzzFiles(f *testing.F) {
 		if s == "" {
 			t.Skip("no request")
 		}
-		files := newStubFiles()
-		for _, name := range names {
-			files.add(name, stubFile{data: []byte(contents[name])})
-		}
-		got, reason := converse(t, newStubNumbers(), files, FilesOnly, s, int(n)+1)
-		if reason != ReasonServed {
-			t.Fatalf("%q ended in %s", s, reason)
-		}
 		want, ok := lists[s]
 		for _, name := range []string{strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r"), strings.TrimSuffix(s, "\n"), strings.TrimSuffix(s, " "), s} {
 			if !ok {
@@ -185,9 +177,6 @@ func FuzzFiles(f *testing.F) {
 		if !ok {
 			want = DefaultNotFound
 		}
-		if int(n) >= len(s) && got != want {
-			t.Fatalf("%q was answered by %q, want %q", s, got, want)
-		}
 		replies := []string{DefaultNotFound, want}
 		for _, c := range contents {
 			replies = append(replies, c)
@@ -195,8 +184,25 @@ func FuzzFiles(f *testing.F) {
 		for _, l := range lists {
 			replies = append(replies, l)
 		}
-		if !slices.Contains(replies, got) {
-			t.Fatalf("%q was answered by %q", s, got)
+		doors := []Dialects{FilesOnly}
+		if sniff([]byte(s)) == fileDialect {
+			doors = append(doors, Both)
+		}
+		for _, door := range doors {
+			files := newStubFiles()
+			for _, name := range names {
+				files.add(name, stubFile{data: []byte(contents[name])})
+			}
+			got, reason := converse(t, newStubNumbers(), files, door, s, int(n)+1)
+			if reason != ReasonServed {
+				t.Fatalf("door %d: %q ended in %s", door, s, reason)
+			}
+			if int(n) >= len(s) && got != want {
+				t.Fatalf("door %d: %q was answered by %q, want %q", door, s, got, want)
+			}
+			if !slices.Contains(replies, got) {
+				t.Fatalf("door %d: %q was answered by %q", door, s, got)
+			}
 		}
 	})
 }

@@ -131,7 +131,7 @@ func (b *Bolt) changed(id int32) *Commit {
 
 // write commits the records of the clients that have changed, as they are now.
 func (b *Bolt) write(_ context.Context, changes map[int32]*struct{}) error {
-	if b.journal.length >= b.maxJournal {
+	if b.journal.isLong(b.maxJournal) {
 		// Where that fails, there may be room for one more group all the same.
 		if err := b.fold(); err != nil && b.journal.length >= 2*b.maxJournal {
 			return err
