@@ -18,8 +18,8 @@ import (
 // callMetrics counts calls by method, door and status, under the names that
 // go-grpc-middleware's provider for Prometheus has made common. The provider itself
 // looks every counter up by its labels for each call, and wraps the stream to count
-// its messages, which are in the log: together a tenth of what a small file costs, and
-// half a kilobyte of stack for each session.
+// its messages, which are in the log; and its frames take half a kilobyte of the
+// stack of each session.
 type callMetrics struct {
 	started, handled *prometheus.CounterVec
 	counters         sync.Map // callKind to *callCounters; there are as many as methods and doors
