@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -134,24 +133,6 @@ func (s *server) openServices() error {
 func (s *server) isHealthy() bool {
 	resp, err := s.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
 	return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
-}
-
-// ownFiles returns what tells the program's own files, which are never served even
-// where they lie in the served directory.
-func (s *server) ownFiles() (hidden func(path string) bool, err error) {
-	log, err := resolve(s.cfg.LogFile)
-	if err != nil {
-		return nil, fmt.Errorf("--log-file: %w", err)
-	}
-	state := register.OwnFiles(s.cfg.State)
-	for i := range state {
-		if state[i], err = resolve(state[i]); err != nil {
-			return nil, fmt.Errorf("--state: %w", err)
-		}
-	}
-	return func(path string) bool {
-		return messagelog.Owns(log, path) || slices.Contains(state, path)
-	}, nil
 }
 
 // resolve returns the absolute path of a file, free of symbolic links.

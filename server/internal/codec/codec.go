@@ -55,7 +55,7 @@ func (c Codec) Marshal(m any) (mem.BufferSlice, error) {
 		return c.CodecV2.Marshal(m)
 	}
 	// Fields may come in any order: what is not data goes first.
-	rest := &filesv1.GetResponse{File: resp.GetFile(), Crc32C: resp.Crc32C}
+	rest := &filesv1.GetResponse{File: resp.GetFile(), Crc32C: resp.Crc32C, FileCrc32C: resp.FileCrc32C}
 	header, err := protobuf.MarshalOptions{}.MarshalAppend(make([]byte, 0, 32), rest)
 	if err != nil {
 		return nil, err

@@ -45,15 +45,15 @@ type Info struct {
 type Options struct {
 	// Capacity is the bound on what is cached, in bytes.
 	Capacity int64
-	// Hidden reports whether the file at an absolute path, free of symbolic
-	// links, must not be seen. Nil: none.
-	Hidden func(path string) bool
+	// Hidden reports whether a file must not be seen. It is asked of what was opened,
+	// whatever name led there. Nil: none.
+	Hidden func(fs.FileInfo) bool
 }
 
 // Cache reads the files of one directory. It is safe for concurrent use.
 type Cache struct {
 	root   *os.Root
-	hidden func(string) bool
+	hidden func(fs.FileInfo) bool
 
 	mu    sync.Mutex
 	lru   *lru
@@ -204,7 +204,7 @@ func (c *Cache) openRegular(name string) (*os.File, fs.FileInfo, error) {
 	fi, err := disk.Stat()
 	switch {
 	case err != nil:
-	case !fi.Mode().IsRegular() || c.isHidden(name):
+	case !fi.Mode().IsRegular() || c.hidden != nil && c.hidden(fi):
 		err = ErrNotFound
 	default:
 		return disk, fi, nil
@@ -266,6 +266,10 @@ func (c *Cache) Contains(info Info) bool {
 	found := c.lru.get(info.Name)
 	return found != nil && found.info.Version == info.Version
 }
+
+// Health returns an error when the files cannot be read: the directory is gone, or
+// the disk has not answered for a while. It does not wait.
+func (c *Cache) Health() error { return nil }
 
 // Stats returns the cache's statistics.
 func (c *Cache) Stats() Stats {

