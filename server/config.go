@@ -70,6 +70,9 @@ type serveConfig struct {
 	State       string           `placeholder:"STORE" help:"Where the register of clients is kept: bolt:FILE, memory: or redis://HOST:PORT (bolt:DATA-DIR/numbers.db)."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
+
+	SessionsPerClient int `default:"64" placeholder:"N" help:"How many counting sessions one client ID may have open at a time (${default}; 0: any number)."`
+	ReportRate        int `default:"1000" placeholder:"N" help:"How many values a second are taken from one counting session over gRPC (${default}; 0: any number)."`
 }
 
 // gatewayConfig is what the gateway command can be told.
@@ -159,6 +162,10 @@ func (c *serveConfig) validate() error {
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:
 		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
+	case c.SessionsPerClient < 0:
+		return fmt.Errorf("--sessions-per-client: must not be negative, is %d", c.SessionsPerClient)
+	case c.ReportRate < 0:
+		return fmt.Errorf("--report-rate: must not be negative, is %d", c.ReportRate)
 	}
 	if err := register.Validate(c.State); err != nil {
 		return fmt.Errorf("--state: %w", err)

@@ -106,7 +106,12 @@ func (s *server) openServices() error {
 		return err
 	}
 	s.cache = filecache.New(s.root, filecache.Options{Capacity: int64(s.cfg.CacheSize), Hidden: hidden})
-	s.numbers = numbers.New(s.store, s.cfg.MaxClientID, s.log.Logger)
+	s.numbers = numbers.New(s.store, numbers.Options{
+		MaxClientID:       s.cfg.MaxClientID,
+		SessionsPerClient: s.cfg.SessionsPerClient,
+		ReportRate:        s.cfg.ReportRate,
+		Log:               s.log.Logger,
+	})
 	files := files.New(s.root, s.cache, hidden)
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))

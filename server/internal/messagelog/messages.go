@@ -53,6 +53,9 @@ func (l *line) message(m any) {
 		switch kind := m.GetKind().(type) {
 		case *numbersv1.CountRequest_Report:
 			l.int("value", kind.Report.GetValue())
+			if repeats := kind.Report.GetRepeatsSession(); repeats != "" {
+				l.text("repeats", repeats)
+			}
 		case *numbersv1.CountRequest_Draw:
 			l.parity(kind.Draw.GetParity())
 		}
@@ -62,6 +65,7 @@ func (l *line) message(m any) {
 			l.int("value", kind.Registered.GetValue())
 			l.int("number", int64(kind.Registered.GetIncrement()))
 			l.bool("returning", kind.Registered.GetReturning())
+			l.text("session", kind.Registered.GetSession()) // what a Report may say that it repeats
 		case *numbersv1.CountResponse_Increment:
 			l.int("number", int64(kind.Increment.GetNumber()))
 			l.parity(kind.Increment.GetParity())

@@ -3,6 +3,7 @@
 package numbers
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -26,12 +28,33 @@ const (
 	maxPage     = 1000
 )
 
+// Options configure a Service.
+type Options struct {
+	// MaxClientID is the greatest client ID; the least is 0.
+	MaxClientID int32
+	// SessionsPerClient is how many sessions one client ID may have open at a time on
+	// this server, through all doors together. 0: any number.
+	SessionsPerClient int
+	// ReportRate is how many reports a second are taken from one session, after a burst
+	// of as many. Those beyond it wait in the network. 0: any number. Sessions of callers
+	// in this process are for those to pace.
+	ReportRate int
+	// RegisterTimeout and IdleTimeout are how long a session that came over the network
+	// may send nothing, before its first request and after. 0: the constants of the same
+	// names.
+	RegisterTimeout, IdleTimeout time.Duration
+	// Log is told what is remarkable about sessions.
+	Log *slog.Logger
+}
+
 // Service is the NumberService over one register.
 type Service struct {
 	numbersv1.UnimplementedNumberServiceServer
-	store register.Store
-	maxID int32
-	log   *slog.Logger
+	store   register.Store
+	options Options
+	log     *slog.Logger
+
+	admission sync.Mutex // held while it is decided whether a client may have one more session
 
 	drain     chan struct{} // closed when sessions are to end
 	drainOnce sync.Once
@@ -41,13 +64,15 @@ type Service struct {
 
 var _ numbersv1.NumberServiceServer = (*Service)(nil)
 
-// New returns the service over store, for client IDs from 0 to maxID.
-func New(store register.Store, maxID int32, log *slog.Logger) *Service {
+// New returns the service over store.
+func New(store register.Store, o Options) *Service {
+	o.RegisterTimeout = cmp.Or(o.RegisterTimeout, RegisterTimeout)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, IdleTimeout)
 	return &Service{
-		store: store,
-		maxID: maxID,
-		log:   log,
-		drain: make(chan struct{}),
+		store:   store,
+		options: o,
+		log:     o.Log,
+		drain:   make(chan struct{}),
 	}
 }
 
@@ -127,16 +152,17 @@ func decodeToken(token string) (after int32, err error) {
 	return 0, apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that ListClients returned")
 }
 
-// toStatus turns what went wrong into what the caller is told.
+// toStatus turns what went wrong into what the caller is told. A status stays as it is,
+// whatever it wraps.
 func toStatus(err error) error {
+	if _, coded := status.FromError(err); coded {
+		return err
+	}
 	if errors.Is(err, register.ErrUnavailable) {
 		return apierror.New(codes.Unavailable, "REGISTER_UNAVAILABLE", "the register is unavailable")
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return status.FromContextError(err).Err()
-	}
-	if _, coded := status.FromError(err); coded {
-		return err
 	}
 	return apierror.Internal(err)
 }

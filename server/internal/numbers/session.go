@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -23,20 +25,30 @@ const finalCommit = 5 * time.Second
 
 type countStream = grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.CountResponse]
 
+// tooManyRetry is when a client with too many sessions may ask for another: they last.
+const tooManyRetry = 10 * time.Second
+
 // session is one call of Count. It receives requests, hands reports to the register
 // and answers draws, and confirms reports as they become durable.
 //
 // Over the network a goroutine of its own receives, and the call's goroutine
 // confirms. So a client that never reads what it is sent holds up its own
-// confirmations, but not the saving of its reports.
+// confirmations, but not the saving of its reports; and a client that never sends
+// anything can be told that it took too long.
 type session struct {
 	service *Service
 	stream  countStream
 	door    register.Door
-	id      int32
-	entered bool // counted among the open sessions of id
+	id      int32 // the client's
+	writer  int64 // the session's own, under which the register knows what it wrote
+	entered bool  // counted among the open sessions of id
 
-	sendMu sync.Mutex // a stream has one sender at a time
+	// What bounds a client over the network; nil for one in this process.
+	silence *silence
+	pace    *pace
+
+	sendMu  sync.Mutex // a stream has one sender at a time
+	sendErr error      // of the first Send that failed; there is none after it
 
 	mu       sync.Mutex
 	latest   reports       // the newest report, and those before it
@@ -61,25 +73,50 @@ func (s *Service) Count(stream countStream) error {
 	return toStatus(sess.run())
 }
 
-// enter counts the session in.
-func (c *session) enter() {
-	c.entered = true
-	if open := c.service.store.Enter(c.id); open > 1 {
+// enter counts the session in, unless its client has as many as it may.
+func (c *session) enter() error {
+	open, entered := c.service.enter(c.id)
+	if c.entered = entered; !entered {
+		return apierror.Exhausted("TOO_MANY_SESSIONS", fmt.Sprintf("client %d has %d sessions open, the most there may be", c.id, open), tooManyRetry)
+	}
+	if open > 1 {
 		c.service.log.Warn("client ID in use by several sessions: they share one record, the last write wins",
 			"client", c.id, "sessions", open)
 	}
+	return nil
 }
 
-// leave counts it out.
+// enter counts a session of a client in, if it may have one more, and returns how many
+// are open. To ask the store and to take back what was too many are one step, so that
+// a session that is refused never stands in the way of one that is not.
+func (s *Service) enter(id int32) (open int, entered bool) {
+	s.admission.Lock()
+	defer s.admission.Unlock()
+	open = int(s.store.Enter(id))
+	if limit := s.options.SessionsPerClient; limit > 0 && open > limit {
+		s.store.Leave(id)
+		return open - 1, false
+	}
+	return open, true
+}
+
+// leave counts the session out, and says what was remarkable about it.
 func (c *session) leave() {
 	if c.entered {
 		c.service.store.Leave(c.id)
 	}
+	if c.pace != nil && c.pace.late > 0 {
+		c.service.log.Warn("session reported faster than it may: its reports had to wait",
+			"client", c.id, "reports", c.pace.late, "waited", c.pace.waited)
+	}
 }
 
 // run confirms reports until the client has closed its side, or the stream fails,
-// or the server drains.
+// or the client is silent for too long, or the server drains.
 func (c *session) run() error {
+	c.silence = newSilence(c.service.options.RegisterTimeout, c.service.options.IdleTimeout)
+	defer c.silence.stop()
+	c.pace = newPace(c.service.options.ReportRate)
 	received := make(chan error, 1)
 	c.service.receivers.Go(func() { received <- c.receive() })
 	var sent int64      // reports that the client knows to be durable
@@ -101,6 +138,10 @@ func (c *session) run() error {
 			}
 		case err := <-received:
 			return c.end(err, sent)
+		case <-c.silence.rings:
+			if err := c.silence.check(); err != nil {
+				return c.end(err, sent)
+			}
 		case <-c.service.drain:
 			return c.end(apierror.ShuttingDown(), sent)
 		}
@@ -142,11 +183,18 @@ func (c *session) receive() error {
 		} else if err != nil {
 			return err
 		}
+		now := time.Now()
+		c.silence.hear(now)
 		switch kind := req.GetKind().(type) {
 		case *numbersv1.CountRequest_Report:
-			c.report(kind.Report.GetValue())
+			if err := c.report(kind.Report, now); err != nil {
+				return err
+			}
+			if err := c.wait(c.pace.report(now)); err != nil {
+				return err
+			}
 		case *numbersv1.CountRequest_Draw:
-			if err := c.draw(kind.Draw.GetParity()); err != nil {
+			if err := c.draw(kind.Draw.GetParity(), now); err != nil {
 				return err
 			}
 		case *numbersv1.CountRequest_Register:
@@ -168,41 +216,79 @@ func (c *session) register() error {
 	if !ok {
 		return apierror.New(codes.FailedPrecondition, "NOT_REGISTERED", "the first request must be register")
 	}
+	now := time.Now()
+	c.silence.hear(now)
 	c.id = kind.Register.GetClientId()
-	if c.id < 0 || c.id > c.service.maxID {
+	if greatest := c.service.options.MaxClientID; c.id < 0 || c.id > greatest {
 		return apierror.InvalidArgument("INVALID_CLIENT_ID", "register.client_id",
-			fmt.Sprintf("must be 0 to %d, is %d", c.service.maxID, c.id))
+			fmt.Sprintf("must be 0 to %d, is %d", greatest, c.id))
 	}
-	c.enter()
-	record, returning, err := c.service.store.Register(c.stream.Context(), c.id, c.door, time.Now())
+	if err := c.enter(); err != nil {
+		return err
+	}
+	record, returning, err := c.service.store.Register(c.stream.Context(), c.id, c.door, now)
 	if err != nil {
 		return err
 	}
+	c.writer = newWriter()
 	return c.send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{
 		Value: record.Value, Increment: record.Number, Returning: returning,
+		Session: encodeSession(c.id, register.Session{ID: c.writer, Revision: record.Revision}),
 	}}})
 }
 
-// report hands a value to the register.
-func (c *session) report(value int64) {
-	commit := c.service.store.Save(c.id, register.Change{Value: value, SetValue: true, Seen: register.SeenAt(c.door, time.Now())})
+// newWriter returns an ID that no other session has: 63 random bits. The servers that
+// share a register need not agree on them, and a server that starts anew need not know
+// those it gave before.
+func newWriter() int64 { return 1 + rand.Int64N(math.MaxInt64) }
+
+// report hands a value to the register. One that repeats another is a report like any
+// other to the client, whether or not the register takes it.
+func (c *session) report(r *numbersv1.Report, now time.Time) error {
+	change := register.Change{Value: r.GetValue(), SetValue: true, Writer: c.writer, Seen: register.SeenAt(c.door, now)}
+	if token := r.GetRepeatsSession(); token != "" {
+		repeats, err := decodeSession(c.id, token)
+		if err != nil {
+			return err
+		}
+		change.Repeats = &repeats
+	}
+	commit := c.service.store.Save(c.id, change)
 	c.mu.Lock()
-	c.latest = reports{n: c.latest.n + 1, value: value, commit: commit}
+	c.latest = reports{n: c.latest.n + 1, value: r.GetValue(), commit: commit}
 	c.mu.Unlock()
 	select {
 	case c.reported <- struct{}{}:
 	default:
 	}
+	return nil
+}
+
+// wait holds up the receiving, until the call ends or the server drains at the latest.
+func (c *session) wait(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.stream.Context().Done():
+		return c.stream.Context().Err()
+	case <-c.service.drain:
+		return apierror.ShuttingDown()
+	}
 }
 
 // draw answers a draw. The number is the client's from now on, so it need not wait
 // for the register.
-func (c *session) draw(p numbersv1.Parity) error {
+func (c *session) draw(p numbersv1.Parity, now time.Time) error {
 	if err := validateParity(p); err != nil {
 		return err
 	}
 	number, _ := draw(p)
-	c.service.store.Save(c.id, register.Change{Number: number, SetNumber: true, Seen: register.SeenAt(c.door, time.Now())})
+	c.service.store.Save(c.id, register.Change{Number: number, SetNumber: true, Seen: register.SeenAt(c.door, now)})
 	return c.send(increments[number])
 }
 
@@ -226,8 +312,13 @@ func (c *session) newest() reports {
 	return c.latest
 }
 
+// send sends resp. A stream that has failed once is not sent on again: whoever had to
+// find out that the client does not read, the others need not wait for it too.
 func (c *session) send(resp *numbersv1.CountResponse) error {
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()
-	return c.stream.Send(resp)
+	if c.sendErr == nil {
+		c.sendErr = c.stream.Send(resp)
+	}
+	return c.sendErr
 }

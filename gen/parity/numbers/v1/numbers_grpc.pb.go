@@ -54,10 +54,19 @@ type NumberServiceClient interface {
 	// Replies to draws come in the order of the draws. Several sessions may share
 	// one client ID: they share one record, and the last write wins.
 	//
+	// A session takes reports at a bounded rate, 1000 a second unless the server
+	// was started with another, after a burst of as many. A client that sends more
+	// is held up by the flow control of its stream; nothing is lost.
+	//
 	// INVALID_ARGUMENT: the client ID is out of range, or a request is empty, or
-	// parity is none of the values of Parity.
+	// parity is none of the values of Parity, or Report.repeats_session is not
+	// what Registered.session was for this client ID (reason INVALID_SESSION).
 	// FAILED_PRECONDITION: the first request is not Register, or a second
 	// Register came.
+	// RESOURCE_EXHAUSTED: the client did not send Register within 10 s (reason
+	// REGISTER_TIMEOUT); it sent nothing for 10 min (SESSION_IDLE); its ID has 64
+	// sessions open, unless the server was started with another maximum
+	// (TOO_MANY_SESSIONS). What was reported is made durable and confirmed first.
 	Count(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CountRequest, CountResponse], error)
 	// ListClients returns the register, ordered by client ID. A client that
 	// registers while pages are being fetched is on them if its ID is yet to come.
@@ -135,10 +144,19 @@ type NumberServiceServer interface {
 	// Replies to draws come in the order of the draws. Several sessions may share
 	// one client ID: they share one record, and the last write wins.
 	//
+	// A session takes reports at a bounded rate, 1000 a second unless the server
+	// was started with another, after a burst of as many. A client that sends more
+	// is held up by the flow control of its stream; nothing is lost.
+	//
 	// INVALID_ARGUMENT: the client ID is out of range, or a request is empty, or
-	// parity is none of the values of Parity.
+	// parity is none of the values of Parity, or Report.repeats_session is not
+	// what Registered.session was for this client ID (reason INVALID_SESSION).
 	// FAILED_PRECONDITION: the first request is not Register, or a second
 	// Register came.
+	// RESOURCE_EXHAUSTED: the client did not send Register within 10 s (reason
+	// REGISTER_TIMEOUT); it sent nothing for 10 min (SESSION_IDLE); its ID has 64
+	// sessions open, unless the server was started with another maximum
+	// (TOO_MANY_SESSIONS). What was reported is made durable and confirmed first.
 	Count(grpc.BidiStreamingServer[CountRequest, CountResponse]) error
 	// ListClients returns the register, ordered by client ID. A client that
 	// registers while pages are being fetched is on them if its ID is yet to come.

@@ -1,0 +1,307 @@
+package numbers
+
+import (
+	"bytes"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/register"
+)
+
+// TestDefaultBounds holds the constants against what the API's documentation promises.
+func TestDefaultBounds(t *testing.T) {
+	s, _ := newService(Options{})
+	if s.options.RegisterTimeout != 10*time.Second || s.options.IdleTimeout != 10*time.Minute {
+		t.Errorf("the timeouts are %v and %v", s.options.RegisterTimeout, s.options.IdleTimeout)
+	}
+}
+
+// TestSilence has sessions fall silent, and looks when and how they end, on a clock that
+// runs by itself.
+func TestSilence(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		every  time.Duration // from one request to the next
+		reqs   []*numbersv1.CountRequest
+		reason string
+		after  time.Duration // from the last request, or the beginning
+	}{
+		{"never registers", 0, nil, "REGISTER_TIMEOUT", RegisterTimeout},
+		{"registers late, then nothing", RegisterTimeout - 1, []*numbersv1.CountRequest{registering(7)}, "SESSION_IDLE", IdleTimeout},
+		{"registers only", 0, []*numbersv1.CountRequest{registering(7)}, "SESSION_IDLE", IdleTimeout},
+		{"counts and falls silent", 500 * time.Millisecond, []*numbersv1.CountRequest{
+			registering(7), reporting(1), reporting(2), reporting(3), drawing(),
+		}, "SESSION_IDLE", IdleTimeout},
+		{"reports just often enough", IdleTimeout - 1, []*numbersv1.CountRequest{
+			reporting(1), reporting(2), drawing(), reporting(3),
+		}, "SESSION_IDLE", IdleTimeout},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := newService(Options{})
+				var confirmed int64
+				st := s.count(t, func(resp *numbersv1.CountResponse) error {
+					if c := resp.GetCommitted(); c != nil {
+						confirmed = c.GetReports()
+					}
+					return nil
+				})
+				if tt.every > RegisterTimeout {
+					st.ask(registering(7))
+				}
+				reports := int64(0)
+				for _, req := range tt.reqs {
+					time.Sleep(tt.every)
+					st.ask(req)
+					if req.GetReport() != nil {
+						reports++
+					}
+				}
+				last := time.Now()
+				isExhausted(t, <-st.ended, tt.reason)
+				if after := time.Since(last); after < tt.after || after > tt.after+1 { // 1 ns: see silence.heard
+					t.Errorf("ended %v after the last request, want %v", after, tt.after)
+				}
+				if confirmed != reports {
+					t.Errorf("%d reports are confirmed of %d", confirmed, reports)
+				}
+				s.Wait()
+			})
+		})
+	}
+}
+
+// TestSilenceInProcess: a caller in this process may be silent for as long as it likes.
+func TestSilenceInProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, store := newService(Options{ReportRate: 1})
+		stream, err := inProcess(t, s).Count(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		send := func(req *numbersv1.CountRequest) {
+			if err := stream.Send(req); err != nil {
+				_, err = stream.Recv()
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * RegisterTimeout)
+		send(registering(7))
+		time.Sleep(2 * IdleTimeout)
+		began := time.Now()
+		for v := range int64(1000) {
+			send(reporting(v))
+		}
+		if err := stream.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		if err := recvAll(stream); err != nil || time.Since(began) > 0 || valueOf(t, store, 7) != 999 {
+			t.Errorf("ended with %v after %v and the value %d; want neither an end nor a pace", err, time.Since(began), valueOf(t, store, 7))
+		}
+	})
+}
+
+// TestNeverRegister has many clients that never register, over real connections: all
+// are told why they are ended, and nothing stays of them.
+func TestNeverRegister(t *testing.T) {
+	const clients = 200
+	s, _ := newService(Options{RegisterTimeout: 500 * time.Millisecond})
+	numbers := serveGRPC(t, s)
+	if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil { // so that the connection is there
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	var group sync.WaitGroup
+	for range clients {
+		stream, err := numbers.Count(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		group.Go(func() { isExhausted(t, recvAll(stream), "REGISTER_TIMEOUT") })
+	}
+	group.Wait()
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+// TestTooManySessions has many callers want sessions of one client ID at once: as many
+// as there may be get one, each time, however the others come and go.
+func TestTooManySessions(t *testing.T) {
+	const limit, callers, rounds = 8, 20, 50
+	s, store := newService(Options{SessionsPerClient: limit})
+	for range rounds {
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		var in []*stub
+		refused := 0
+		for range callers {
+			group.Go(func() {
+				registered := make(chan struct{}, 1)
+				st := s.count(t, func(*numbersv1.CountResponse) error { registered <- struct{}{}; return nil })
+				st.ask(registering(7))
+				select {
+				case <-registered:
+					mu.Lock()
+					defer mu.Unlock()
+					in = append(in, st)
+				case err := <-st.ended:
+					isExhausted(t, err, "TOO_MANY_SESSIONS")
+					mu.Lock()
+					defer mu.Unlock()
+					refused++
+				}
+			})
+		}
+		group.Wait()
+		clients, err := store.List(t.Context(), -1, 1)
+		if err != nil || len(in) != limit || refused != callers-limit || clients[0].Sessions != limit {
+			t.Fatalf("%d sessions, %d refused; the register has %v, %v; want %d sessions", len(in), refused, clients, err, limit)
+		}
+		for _, st := range in {
+			close(st.requests)
+			if err := <-st.ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	s.Wait()
+}
+
+// TestReportRate has a client report as fast as it can, on a clock that runs by itself.
+func TestReportRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rate, seconds = 100, 7
+		var log bytes.Buffer
+		s, store := newService(Options{ReportRate: rate, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		var confirmed *numbersv1.Committed
+		st := s.count(t, func(resp *numbersv1.CountResponse) error {
+			confirmed = resp.GetCommitted()
+			return nil
+		})
+		st.ask(registering(7))
+		began := time.Now()
+		for v := range int64(rate * seconds) {
+			st.ask(reporting(v))
+		}
+		close(st.requests)
+		if err := <-st.ended; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != (seconds-1)*time.Second { // the first second's worth is free
+			t.Errorf("%d reports took %v", rate*seconds, took)
+		}
+		if last := int64(rate*seconds - 1); valueOf(t, store, 7) != last || confirmed.GetValue() != last || confirmed.GetReports() != last+1 {
+			t.Errorf("the register has %d, confirmed is %v; want %d", valueOf(t, store, 7), confirmed, last)
+		}
+		s.Wait()
+		if want := "client=7 reports=600 waited=6s"; strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), want) {
+			t.Errorf("the log has %q, want one line with %q", log.String(), want)
+		}
+	})
+}
+
+// TestReportRateEnds: what waits for its turn ends with the call, and when the service
+// drains.
+func TestReportRateEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(*Service, *stub)
+		code codes.Code
+	}{
+		"the client is gone": {func(_ *Service, st *stub) { st.cancel() }, codes.Canceled},
+		"drain":              {func(s *Service, _ *stub) { s.Drain() }, codes.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, store := newService(Options{ReportRate: 1})
+				st := s.count(t, nil)
+				st.ask(registering(7), reporting(1), reporting(2))
+				synctest.Wait() // the first was the burst; after the second it waits
+				began := time.Now()
+				tt.end(s, st)
+				err := <-st.ended
+				s.Wait()
+				if status.Code(err) != tt.code || time.Since(began) > 0 {
+					t.Errorf("ended with %v after %v, want %v at once", err, time.Since(began), tt.code)
+				}
+				if got := valueOf(t, store, 7); got != 2 {
+					t.Errorf("the register has %d, want 2", got)
+				}
+			})
+		})
+	}
+}
+
+// TestSendFails: where a client cannot be sent what it should know, the call ends with
+// the reason of that, and nothing more is tried.
+func TestSendFails(t *testing.T) {
+	stalled := apierror.Exhausted("SEND_STALLED", "the peer does not read", time.Second)
+	for name, fails := range map[string]func(*numbersv1.CountResponse) bool{
+		"registered": func(r *numbersv1.CountResponse) bool { return r.GetRegistered() != nil },
+		"increment":  func(r *numbersv1.CountResponse) bool { return r.GetIncrement() != nil },
+		"committed":  func(r *numbersv1.CountResponse) bool { return r.GetCommitted() != nil },
+	} {
+		for _, cancels := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				s, _ := newService(Options{})
+				failed, after := false, 0
+				var st *stub
+				ready := make(chan struct{})
+				st = s.count(t, func(resp *numbersv1.CountResponse) error {
+					<-ready
+					if failed {
+						after++
+					}
+					if !fails(resp) {
+						return nil
+					}
+					failed = true
+					if cancels {
+						st.cancel()
+					}
+					return stalled
+				})
+				close(ready)
+				st.ask(registering(7), reporting(1), drawing(), reporting(2), reporting(3), drawing())
+				isExhausted(t, <-st.ended, "SEND_STALLED")
+				s.Wait()
+				if after > 0 {
+					t.Errorf("%d messages were sent after the one that failed", after)
+				}
+			})
+		}
+	}
+}
+
+// TestReportAllocatesNothing: there are twenty thousand a second where ten thousand
+// clients count.
+func TestReportAllocatesNothing(t *testing.T) {
+	s, store := newService(Options{ReportRate: 1 << 30})
+	c := &session{service: s, id: 7, writer: 1, reported: make(chan struct{}, 1), pace: newPace(1 << 20), silence: newSilence(time.Hour, time.Hour)}
+	defer c.silence.stop()
+	if _, _, err := store.Register(t.Context(), 7, register.GRPC, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	r := &numbersv1.Report{Value: 1}
+	if n := testing.AllocsPerRun(1000, func() {
+		now := time.Now()
+		c.silence.hear(now)
+		if err := c.report(r, now); err != nil || c.pace.report(now) < 0 {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("a report allocates %v times", n)
+	}
+}

@@ -1,0 +1,178 @@
+package numbers
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/inproc"
+	"example.com/parity/server/internal/origin"
+	"example.com/parity/server/internal/register"
+)
+
+// newService returns a service over an empty register in memory.
+func newService(o Options) (*Service, *register.Memory) {
+	store := register.NewMemory()
+	o.MaxClientID = 10000
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return New(store, o), store
+}
+
+// serveGRPC serves the service on loopback and returns a client.
+func serveGRPC(t *testing.T, s *Service) numbersv1.NumberServiceClient {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.WaitForHandlers(true))
+	numbersv1.RegisterNumberServiceServer(server, s)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	cc, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cc.Close()
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+		s.Wait()
+	})
+	return numbersv1.NewNumberServiceClient(cc)
+}
+
+// inProcess returns a client in this process.
+func inProcess(t *testing.T, s *Service) numbersv1.NumberServiceClient {
+	t.Helper()
+	from := &origin.Resolver{}
+	channel := inproc.NewChannel([]grpc.UnaryServerInterceptor{from.Unary}, []grpc.StreamServerInterceptor{from.Stream})
+	t.Cleanup(channel.Close)
+	numbersv1.RegisterNumberServiceServer(channel, s)
+	return numbersv1.NewNumberServiceClient(channel)
+}
+
+// stub is the server's side of a stream whose client is the test.
+type stub struct {
+	grpc.ServerStream
+	ctx      context.Context
+	cancel   context.CancelFunc // the client is gone
+	requests chan *numbersv1.CountRequest
+	send     func(*numbersv1.CountResponse) error
+	ended    chan error // gets what Count returned
+}
+
+// count begins a call of Count. send may be nil.
+func (s *Service) count(t *testing.T, send func(*numbersv1.CountResponse) error) *stub {
+	st := &stub{requests: make(chan *numbersv1.CountRequest), send: send, ended: make(chan error, 1)}
+	st.ctx, st.cancel = context.WithCancel(t.Context())
+	go func() {
+		defer st.cancel() // as gRPC does when a handler has returned
+		st.ended <- s.Count(st)
+	}()
+	return st
+}
+
+// ask sends requests until the call ends.
+func (st *stub) ask(reqs ...*numbersv1.CountRequest) {
+	for _, req := range reqs {
+		select {
+		case st.requests <- req:
+		case <-st.ctx.Done():
+		}
+	}
+}
+
+func (st *stub) Context() context.Context { return st.ctx }
+
+func (st *stub) Recv() (*numbersv1.CountRequest, error) {
+	req := new(numbersv1.CountRequest)
+	return req, st.RecvMsg(req)
+}
+
+func (st *stub) RecvMsg(m any) error {
+	select {
+	case req, open := <-st.requests:
+		if !open {
+			return io.EOF
+		}
+		m.(*numbersv1.CountRequest).Kind = req.Kind
+		return nil
+	case <-st.ctx.Done():
+		return st.ctx.Err()
+	}
+}
+
+func (st *stub) Send(resp *numbersv1.CountResponse) error {
+	if st.send == nil {
+		return nil
+	}
+	return st.send(resp)
+}
+
+func registering(id int32) *numbersv1.CountRequest {
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}}}
+}
+
+func reporting(value int64) *numbersv1.CountRequest {
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{Report: &numbersv1.Report{Value: value}}}
+}
+
+func drawing() *numbersv1.CountRequest {
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{}}}
+}
+
+// isExhausted checks that a call ended because of a limit, with all that says so.
+func isExhausted(t *testing.T, err error, reason string) {
+	t.Helper()
+	st := status.Convert(err)
+	var info *errdetails.ErrorInfo
+	var retry *errdetails.RetryInfo
+	for _, d := range st.Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			info = d
+		case *errdetails.RetryInfo:
+			retry = d
+		}
+	}
+	if st.Code() != codes.ResourceExhausted || info.GetReason() != reason || retry.GetRetryDelay().AsDuration() <= 0 {
+		t.Errorf("the call ended with %v, details %v; want %v with %s and a time to try again", err, st.Details(), codes.ResourceExhausted, reason)
+	}
+}
+
+// valueOf returns what the register has for a client.
+func valueOf(t *testing.T, store register.Store, id int32) int64 {
+	t.Helper()
+	clients, err := store.List(t.Context(), id-1, 1)
+	if err != nil || len(clients) == 0 || clients[0].ID != id {
+		t.Fatalf("client %d is registered as %v, %v", id, clients, err)
+	}
+	return clients[0].Value
+}
+
+// recvAll receives until the stream ends, and returns its error: nil for its end in
+// order.
+func recvAll(stream grpc.BidiStreamingClient[numbersv1.CountRequest, numbersv1.CountResponse]) error {
+	for {
+		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
