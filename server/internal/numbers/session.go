@@ -116,7 +116,6 @@ func (c *session) leave() {
 func (c *session) run() error {
 	c.silence = newSilence(c.service.options.RegisterTimeout, c.service.options.IdleTimeout)
 	defer c.silence.stop()
-	c.pace = newPace(c.service.options.ReportRate)
 	received := make(chan error, 1)
 	c.service.receivers.Go(func() { received <- c.receive() })
 	var sent int64      // reports that the client knows to be durable
@@ -231,6 +230,9 @@ func (c *session) register() error {
 		return err
 	}
 	c.writer = newWriter()
+	if c.silence != nil { // over the network
+		c.pace = newPace(c.service.options.ReportRate)
+	}
 	return c.send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{
 		Value: record.Value, Increment: record.Number, Returning: returning,
 		Session: encodeSession(c.id, register.Session{ID: c.writer, Revision: record.Revision}),
