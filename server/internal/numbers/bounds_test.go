@@ -81,6 +81,34 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestSilenceConfirms: a client that does not read and falls silent is told before the
+// end what it reported meanwhile, whatever the session comes to see first.
+func TestSilenceConfirms(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := newService(Options{})
+			var confirmed int64
+			st := s.count(t, func(resp *numbersv1.CountResponse) error {
+				if c := resp.GetCommitted(); c != nil {
+					if confirmed == 0 {
+						time.Sleep(2 * IdleTimeout)
+					}
+					confirmed = c.GetReports()
+				}
+				return nil
+			})
+			st.ask(registering(7), reporting(1))
+			synctest.Wait()
+			st.ask(reporting(2), reporting(3))
+			isExhausted(t, <-st.ended, "SESSION_IDLE")
+			if confirmed != 3 {
+				t.Errorf("%d reports are confirmed of 3", confirmed)
+			}
+			s.Wait()
+		})
+	}
+}
+
 // TestSilenceInProcess: a caller in this process may be silent for as long as it likes.
 func TestSilenceInProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -180,6 +208,48 @@ func TestTooManySessions(t *testing.T) {
 	s.Wait()
 }
 
+// hooked is a store that is told when a session has been counted in.
+type hooked struct {
+	*register.Memory
+	entered func(open int32)
+}
+
+func (h *hooked) Enter(id int32) int32 {
+	open := h.Memory.Enter(id)
+	h.entered(open)
+	return open
+}
+
+// TestRefusedSessionInTheWay lets a session end, and another begin, while one is being
+// refused: there is room for that other one.
+func TestRefusedSessionInTheWay(t *testing.T) {
+	const limit = 3
+	store := &hooked{Memory: register.NewMemory(), entered: func(int32) {}}
+	s := New(store, Options{SessionsPerClient: limit})
+	for range limit {
+		s.enter(7)
+	}
+	other := make(chan bool, 1)
+	store.entered = func(int32) {
+		store.entered = func(int32) {}
+		store.Leave(7)
+		began := make(chan struct{})
+		go func() {
+			close(began)
+			_, entered := s.enter(7)
+			other <- entered
+		}()
+		<-began
+		time.Sleep(20 * time.Millisecond) // if it is wrong, it is so within this
+	}
+	if open, entered := s.enter(7); entered || open != limit {
+		t.Errorf("one more than there may be: entered %v, %d are open", entered, open)
+	}
+	if !<-other {
+		t.Error("was refused, though there was room")
+	}
+}
+
 // TestReportRate has a client report as fast as it can, on a clock that runs by itself.
 func TestReportRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -207,7 +277,7 @@ func TestReportRate(t *testing.T) {
 			t.Errorf("the register has %d, confirmed is %v; want %d", valueOf(t, store, 7), confirmed, last)
 		}
 		s.Wait()
-		if want := "client=7 reports=600 waited=6s"; strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), want) {
+		if want := "client=7 reports=700 waited=6s"; strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), want) {
 			t.Errorf("the log has %q, want one line with %q", log.String(), want)
 		}
 	})
@@ -228,7 +298,7 @@ func TestReportRateEnds(t *testing.T) {
 				s, store := newService(Options{ReportRate: 1})
 				st := s.count(t, nil)
 				st.ask(registering(7), reporting(1), reporting(2))
-				synctest.Wait() // the first was the burst; after the second it waits
+				synctest.Wait() // the first was the burst; after the second it waits for a second
 				began := time.Now()
 				tt.end(s, st)
 				err := <-st.ended

@@ -2,19 +2,22 @@ package numbers
 
 import "time"
 
-// paceBurst is how much of its time a client that was slower may catch up: enough for
-// one that has waited for a network, and too little to flood the log.
-const paceBurst = time.Second
+const (
+	// paceBurst is how much of its time a client that was slower may catch up: enough for
+	// one that has waited for a network, and too little to flood the log.
+	paceBurst = time.Second
+	// paceNap is the least time worth waiting. A client may be ahead of its pace by less;
+	// then it waits for all of it at once. To be woken for each report would cost many
+	// times what the report does.
+	paceNap = 100 * time.Millisecond
+)
 
-// pace says when the next report of a session is due: at a steady rate, after a burst
-// of as many as come in paceBurst. A nil pace is that of a client who may be as fast as
-// it likes.
+// pace holds the reports of a session to a steady rate, after a burst of as many as are
+// due in paceBurst. A nil pace is that of a client who may be as fast as it likes.
 type pace struct {
 	interval time.Duration // from one report to the next
-	due      time.Time     // of the report before the next
-
-	late   int64         // reports that came before they were due
-	waited time.Duration // for them
+	due      time.Time     // when the next report is due
+	waited   time.Duration // in all
 }
 
 // newPace returns the pace of that many reports a second; nil if that is no bound.
@@ -36,10 +39,9 @@ func (p *pace) report(now time.Time) time.Duration {
 	}
 	p.due = p.due.Add(p.interval)
 	wait := p.due.Sub(now)
-	if wait <= 0 {
+	if wait < paceNap {
 		return 0
 	}
-	p.late++
 	p.waited += wait
 	return wait
 }

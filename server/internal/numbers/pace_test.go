@@ -16,7 +16,7 @@ func TestPace(t *testing.T) {
 	}{
 		{"as fast as it can, no more than the burst", rate, 0, 0},
 		{"as fast as it can", 5 * rate, 0, 4 * time.Second},
-		{"twice too fast", 5 * rate, time.Second / rate / 2, 3050 * time.Millisecond}, // 20 reports use up the burst, each one after them waits
+		{"twice too fast", 5 * rate, time.Second / rate / 2, 3 * time.Second}, // 20 reports use up the burst, each one after them waits
 		{"exactly as fast as it may", 100 * rate, time.Second / rate, 0},
 		{"as the original does", 10_000, 500 * time.Millisecond, 0},
 	} {
@@ -37,6 +37,20 @@ func TestPace(t *testing.T) {
 		if wait := unbounded.report(time.Time{}); wait != 0 {
 			t.Fatalf("no pace, and a wait of %v", wait)
 		}
+	}
+}
+
+// TestPaceNaps: a fast client is woken now and then, not for each report.
+func TestPaceNaps(t *testing.T) {
+	p, now, naps := newPace(1000), time.Now(), 0
+	for range 11_000 {
+		if wait := p.report(now); wait > 0 {
+			naps++
+			now = now.Add(wait)
+		}
+	}
+	if naps != 100 || p.waited != 10*time.Second {
+		t.Errorf("waited %d times, %v in all; want 100 times, 10s", naps, p.waited)
 	}
 }
 

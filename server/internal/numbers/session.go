@@ -105,9 +105,9 @@ func (c *session) leave() {
 	if c.entered {
 		c.service.store.Leave(c.id)
 	}
-	if c.pace != nil && c.pace.late > 0 {
+	if c.pace != nil && c.pace.waited > 0 {
 		c.service.log.Warn("session reported faster than it may: its reports had to wait",
-			"client", c.id, "reports", c.pace.late, "waited", c.pace.waited)
+			"client", c.id, "reports", c.newest().n, "waited", c.pace.waited)
 	}
 }
 
@@ -266,7 +266,8 @@ func (c *session) report(r *numbersv1.Report, now time.Time) error {
 	return nil
 }
 
-// wait holds up the receiving, until the call ends or the server drains at the latest.
+// wait holds up the receiving, until the call ends at the latest, as it does when the
+// server drains.
 func (c *session) wait(d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -278,8 +279,6 @@ func (c *session) wait(d time.Duration) error {
 		return nil
 	case <-c.stream.Context().Done():
 		return c.stream.Context().Err()
-	case <-c.service.drain:
-		return apierror.ShuttingDown()
 	}
 }
 
