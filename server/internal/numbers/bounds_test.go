@@ -2,6 +2,9 @@ package numbers
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -351,6 +354,20 @@ func TestSendFails(t *testing.T) {
 					t.Errorf("%d messages were sent after the one that failed", after)
 				}
 			})
+		}
+	}
+}
+
+// TestStatusStays: what has a status already keeps it, also if a context is the cause.
+func TestStatusStays(t *testing.T) {
+	stalled := apierror.Exhausted("SEND_STALLED", "the peer does not read", time.Second)
+	isExhausted(t, toStatus(fmt.Errorf("%w: %w", stalled, context.DeadlineExceeded)), "SEND_STALLED")
+	for err, code := range map[error]codes.Code{
+		context.Canceled: codes.Canceled, context.DeadlineExceeded: codes.DeadlineExceeded,
+		register.ErrUnavailable: codes.Unavailable, errors.New("secret"): codes.Internal,
+	} {
+		if got := toStatus(err); status.Code(got) != code || strings.Contains(status.Convert(got).Message(), "secret") {
+			t.Errorf("%v becomes %v, want %v", err, got, code)
 		}
 	}
 }

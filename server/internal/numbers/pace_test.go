@@ -32,7 +32,7 @@ func TestPace(t *testing.T) {
 			}
 		})
 	}
-	var unbounded *pace = newPace(0)
+	unbounded := newPace(0)
 	for range 1_000_000 {
 		if wait := unbounded.report(time.Time{}); wait != 0 {
 			t.Fatalf("no pace, and a wait of %v", wait)

@@ -65,7 +65,7 @@ type NumberServiceClient interface {
 	// Register came.
 	// RESOURCE_EXHAUSTED: the client did not send Register within 10 s (reason
 	// REGISTER_TIMEOUT); it sent nothing for 10 min (SESSION_IDLE); its ID has 64
-	// sessions open, unless the server was started with another maximum
+	// sessions open on this server, unless that was started with another maximum
 	// (TOO_MANY_SESSIONS). What was reported is made durable and confirmed first.
 	Count(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CountRequest, CountResponse], error)
 	// ListClients returns the register, ordered by client ID. A client that
@@ -155,7 +155,7 @@ type NumberServiceServer interface {
 	// Register came.
 	// RESOURCE_EXHAUSTED: the client did not send Register within 10 s (reason
 	// REGISTER_TIMEOUT); it sent nothing for 10 min (SESSION_IDLE); its ID has 64
-	// sessions open, unless the server was started with another maximum
+	// sessions open on this server, unless that was started with another maximum
 	// (TOO_MANY_SESSIONS). What was reported is made durable and confirmed first.
 	Count(grpc.BidiStreamingServer[CountRequest, CountResponse]) error
 	// ListClients returns the register, ordered by client ID. A client that
