@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 
 	"google.golang.org/grpc"
 
@@ -13,8 +15,10 @@ import (
 )
 
 type getCommand struct {
-	Name string `arg:"" help:"The file's name on the server."`
-	Dest string `arg:"" optional:"" help:"Where to put it: a file or a directory; - writes it to standard output. If left out, the current directory."`
+	Names  []string `arg:"" name:"name" help:"The files' names on the server."`
+	Output string   `short:"o" placeholder:"FILE" help:"Where to put the one file; - writes it to standard output."`
+	Dir    string   `short:"d" placeholder:"DIR" help:"The directory to put the files below, each under its name (the current directory)."`
+	Force  bool     `help:"Replace files that are there."`
 }
 
 type getRecord struct {
@@ -23,39 +27,110 @@ type getRecord struct {
 	Bytes    int64   `json:"bytes"`
 	Resumed  int64   `json:"resumed"`
 	Version  string  `json:"version"`
-	Verified bool    `json:"verified"`
+	Verified string  `json:"verified"` // file: the whole file's checksum was compared; ranges: those of its parts
 	Seconds  float64 `json:"seconds"`
 }
 
+// toStdout is the output file that stands for standard output.
+const toStdout = "-"
+
+func (c *getCommand) validate(json bool) error {
+	switch {
+	case c.Output != "" && c.Dir != "":
+		return errors.New("--output and --dir: set one of them at most")
+	case c.Output != "" && len(c.Names) > 1:
+		return fmt.Errorf("--output: takes one file, and there are %d names; use --dir", len(c.Names))
+	case c.Output == toStdout && json:
+		return errors.New("--json: standard output is for the file where --output is -")
+	case c.Output != "":
+		return nil
+	}
+	names := map[string]string{} // by the path that they lead to
+	for _, name := range c.Names {
+		path, err := download.LocalPath(name)
+		if err != nil {
+			return fmt.Errorf("%w; use --output", err)
+		}
+		if other, taken := names[path]; taken {
+			return fmt.Errorf("%q and %q would be one file, %s", other, name, filepath.Join(c.Dir, path))
+		}
+		names[path] = name
+	}
+	return nil
+}
+
 func (c *getCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s streams, out output) error {
-	toStdout := c.Dest == "-"
-	if toStdout && out.json {
-		return usageError{errors.New("--json: standard output is for the file where DEST is -")}
+	if err := c.validate(out.json); err != nil {
+		return usageError{err}
 	}
 	files := filesv1.NewFileServiceClient(conn)
-	bar := progress{w: s.err, name: c.Name}
+	if len(c.Names) == 1 {
+		return c.get(ctx, files, c.Names[0], s, out)
+	}
+	// The others are wanted though one fails.
+	failed := failures{of: len(c.Names)}
+	for _, name := range c.Names {
+		err := c.get(ctx, files, name, s, out)
+		if err == nil {
+			continue
+		}
+		failed.errs = append(failed.errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+		fmt.Fprintf(s.err, "client: %s: %s\n", terminal.Escape(name), terminal.Error(err))
+	}
+	if len(failed.errs) > 0 {
+		return failed
+	}
+	return nil
+}
+
+// failures are what went wrong with some of many files. Each was told when it
+// happened.
+type failures struct {
+	errs []error
+	of   int
+}
+
+func (f failures) Error() string { return fmt.Sprintf("%d of %d files failed", len(f.errs), f.of) }
+
+// get downloads one file.
+func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, name string, s streams, out output) error {
+	bar := progress{w: s.err, name: name}
 	say := func(line string) {
 		bar.clear()
 		fmt.Fprintln(s.err, line)
 	}
-	opts := download.Options{Notice: say}
-	if terminal.Is(s.err) && (!toStdout || !terminal.Is(s.out)) {
+	opts := download.Options{Force: c.Force, Notice: say}
+	if terminal.Is(s.err) && (c.Output != toStdout || !terminal.Is(s.out)) {
 		opts.Progress = bar.update
 	}
+	defer bar.clear()
 
-	if toStdout {
-		defer bar.clear()
-		_, err := download.Copy(ctx, files, c.Name, s.out, opts)
+	var r download.Result
+	var err error
+	switch c.Output {
+	case toStdout:
+		_, err = download.Copy(ctx, files, name, s.out, opts)
 		return err
+	case "":
+		r, err = download.GetBelow(ctx, files, name, c.Dir, opts)
+	default:
+		r, err = download.Get(ctx, files, name, c.Output, opts)
 	}
-	r, err := download.Get(ctx, files, c.Name, c.Dest, opts)
-	bar.clear()
-	if err != nil {
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w; --force replaces it", err)
+	} else if err != nil {
 		return err
 	}
 	say(fmt.Sprintf("%s: %d bytes, checksum right", terminal.Escape(r.Path), r.Bytes))
 	if !out.json {
 		return nil
 	}
-	return out.print(getRecord{r.Name, r.Path, r.Bytes, r.Resumed, r.Version, true, r.Elapsed.Seconds()}, "")
+	verified := "ranges"
+	if r.Whole {
+		verified = "file"
+	}
+	return out.print(getRecord{r.Name, r.Path, r.Bytes, r.Resumed, r.Version, verified, r.Elapsed.Seconds()}, "")
 }

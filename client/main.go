@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -26,6 +27,9 @@ func main() {
 	err := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "client:", terminal.Error(err))
+		if ctx.Err() != nil { // whatever the error says, that is why
+			os.Exit(exitInterrupted)
+		}
 	}
 	os.Exit(exitStatus(err))
 }
@@ -86,16 +90,29 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitStatus is what the program ends with after run has returned err.
+// Exit statuses.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitInterrupted = 130 // by a signal, before it was done
+)
+
+// exitStatus is what the program ends with after run has returned err. Of many files,
+// all must have been found missing.
 func exitStatus(err error) int {
+	var many failures
 	switch {
 	case err == nil:
-		return 0
+		return exitOK
 	case errors.As(err, &usageError{}):
-		return 2
+		return exitUsage
 	case status.Code(err) == codes.NotFound:
-		return 3
+		return exitNotFound
+	case errors.As(err, &many) && !slices.ContainsFunc(many.errs, func(err error) bool { return status.Code(err) != codes.NotFound }):
+		return exitNotFound
 	default:
-		return 1
+		return exitFailed
 	}
 }

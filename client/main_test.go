@@ -56,7 +56,7 @@ func TestUsage(t *testing.T) {
 		{"fly", 2, "unexpected argument fly"},
 		{"draw seven", 2, `must be one of "even","odd","any"`},
 		{"draw even odd", 2, "unexpected argument odd"},
-		{"get", 2, `expected "<name>"`},
+		{"get", 2, `expected "<name> ..."`},
 		{"count --id x", 2, "--id"},
 		{"count --for 1", 2, "--for"},
 		{"count --for=-1s", 2, "--for"},
@@ -65,7 +65,13 @@ func TestUsage(t *testing.T) {
 		{"--nonsense draw", 2, "--nonsense"},
 		{"--tls-cert x draw", 2, "--tls-key"},
 		{"--tls-key x draw", 2, "--tls-cert"},
-		{"--json get x -", 2, "--json"},
+		{"--json get x -o -", 2, "--json"},
+		{"get x y -o z", 2, "--output"},
+		{"get x -o y -d z", 2, "--output and --dir"},
+		{"get a b/c a", 2, "would be one file"},
+		{"get a\x1bb a\x01b", 2, "would be one file"},
+		{"get ../x", 2, "--output"},
+		{"get /etc/passwd", 2, "--output"},
 		{"--tls-ca /dev/null draw", 1, "--tls-ca"},
 		{"--tls-ca /none draw", 1, "--tls-ca"},
 		{"--tls-cert /none --tls-key /none draw", 1, "--tls-cert"},
@@ -196,28 +202,35 @@ func TestGet(t *testing.T) {
 	server := fakeserver.Start(t, files, nil)
 	dir := t.TempDir()
 	t.Chdir(dir)
+	get := func(args ...string) (status int, stdout, stderr string) {
+		return program(t.Context(), "", append([]string{"--addr", server.Addr}, args...)...)
+	}
 
-	status, out, errs := program(t.Context(), "", "--addr", server.Addr, "get", "sub/f")
-	if got, _ := os.ReadFile("f"); status != 0 || out != "" || !bytes.Equal(got, data) {
+	status, out, errs := get("get", "sub/f")
+	if got, _ := os.ReadFile("sub/f"); status != 0 || out != "" || !bytes.Equal(got, data) {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
-	if want := "f: 350000 bytes, checksum right\n"; errs != want {
+	if want := "sub/f: 350000 bytes, checksum right\n"; errs != want {
 		t.Errorf("%q on stderr, want %q", errs, want)
 	}
 
-	status, out, _ = program(t.Context(), "", "--addr", server.Addr, "--json", "get", "sub/f", "copy")
+	status, out, _ = get("--json", "get", "sub/f", "-o", "copy")
 	var r getRecord
 	if err := json.Unmarshal([]byte(out), &r); status != 0 || err != nil || r.Name != "sub/f" || r.Path != "copy" ||
-		r.Bytes != 350_000 || r.Version != "1" || !r.Verified || r.Seconds <= 0 {
+		r.Bytes != 350_000 || r.Version != "1" || r.Verified != "ranges" || r.Seconds <= 0 {
 		t.Errorf("status %d, %q", status, out)
 	}
+	files.Whole = true
+	if status, out, _ = get("--json", "get", "sub/f", "--output", "copy", "--force"); status != 0 || !strings.Contains(out, `"verified":"file"`) {
+		t.Errorf("with the sum of the whole: status %d, %q", status, out)
+	}
 
-	status, out, errs = program(t.Context(), "", "--addr", server.Addr, "get", "sub/f", "-")
+	status, out, errs = get("get", "sub/f", "-o", "-")
 	if status != 0 || out != string(data) || errs != "" {
 		t.Errorf("get to stdout: status %d, %d bytes, %q", status, len(out), errs)
 	}
 
-	status, out, errs = program(t.Context(), "", "--addr", server.Addr, "get", "none")
+	status, out, errs = get("get", "none")
 	if status != 3 || out != "" || !strings.Contains(errs, "no such file") {
 		t.Errorf("get of no file: status %d, %q, %q", status, out, errs)
 	}
@@ -226,18 +239,80 @@ func TestGet(t *testing.T) {
 		r.Crc32C = nil
 		return nil
 	}
-	if status, out, errs = program(t.Context(), "", "--addr", server.Addr, "get", "sub/f", "-"); status != 1 || out != "" {
+	if status, out, errs = get("get", "sub/f", "-o", "-"); status != 1 || out != "" {
 		t.Errorf("get without a checksum: status %d, %d bytes, %q", status, len(out), errs)
 	}
 	files.Before = func(*fakeserver.Call, int64, *filesv1.GetResponse) error {
 		return refuse(codes.PermissionDenied, "not \x1b[31m you")
 	}
-	if status, _, _ = program(t.Context(), "", "--addr", server.Addr, "get", "sub/f", "denied"); status != 1 {
+	if status, _, _ = get("get", "sub/f", "-o", "denied"); status != 1 {
 		t.Errorf("get, denied: status %d", status)
 	}
 	if entries, _ := os.ReadDir("."); len(entries) != 2 {
 		t.Errorf("left %v", entries)
 	}
+}
+
+// TestGetKeepsFiles: names are names on the server, and what is there stays.
+func TestGetKeepsFiles(t *testing.T) {
+	files := new(fakeserver.Files)
+	for _, name := range []string{"photo1.jpg", "photo2.jpg", "sub/photo3.jpg"} {
+		files.Put(name, []byte("the server's "+name))
+	}
+	server := fakeserver.Start(t, files, nil)
+	t.Chdir(t.TempDir())
+	get := func(args ...string) (status int, stderr string) {
+		status, _, stderr = program(t.Context(), "", append([]string{"--addr", server.Addr, "get"}, args...)...)
+		return status, stderr
+	}
+	want := func(path, content string) {
+		t.Helper()
+		if got, err := os.ReadFile(path); err != nil || string(got) != content {
+			t.Errorf("%s has %q, %v, want %q", path, got, err, content)
+		}
+	}
+	if err := os.WriteFile("photo2.jpg", []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	status, errs := get("photo1.jpg", "photo2.jpg", "sub/photo3.jpg")
+	if status != 1 || !strings.Contains(errs, `photo2.jpg: "photo2.jpg": file already exists; --force replaces it`) || !strings.HasSuffix(errs, "1 of 3 files failed\n") {
+		t.Errorf("status %d, %q", status, errs)
+	}
+	want("photo1.jpg", "the server's photo1.jpg")
+	want("photo2.jpg", "mine")
+	want("sub/photo3.jpg", "the server's sub/photo3.jpg")
+	calls := len(files.Calls())
+	if status, errs = get("photo1.jpg", "-o", "photo2.jpg"); status != 1 || !strings.Contains(errs, "--force") {
+		t.Errorf("status %d, %q", status, errs)
+	}
+	want("photo2.jpg", "mine")
+	if n := len(files.Calls()); n != calls {
+		t.Errorf("%d calls for a file that cannot be put anywhere", n-calls)
+	}
+
+	if status, errs = get("photo2.jpg", "--force"); status != 0 {
+		t.Errorf("status %d, %q", status, errs)
+	}
+	want("photo2.jpg", "the server's photo2.jpg")
+	if status, errs = get("-d", "none", "photo2.jpg"); status != 1 || !strings.Contains(errs, "no such file or directory") {
+		t.Errorf("status %d, %q", status, errs)
+	}
+
+	// The worst counts.
+	if status, _ = get("none1", "none2"); status != 3 {
+		t.Errorf("no file of two: status %d", status)
+	}
+	if status, _ = get("none1", "photo1.jpg"); status != 1 {
+		t.Errorf("one missing, one there: status %d", status)
+	}
+	if err := os.Mkdir("d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if status, errs = get("none1", "photo1.jpg", "-d", "d"); status != 3 {
+		t.Errorf("one missing, one downloaded: status %d, %q", status, errs)
+	}
+	want("d/photo1.jpg", "the server's photo1.jpg")
 }
 
 func refuse(c codes.Code, text string) error { return status.Error(c, text) }
@@ -289,7 +364,7 @@ func TestOutputFails(t *testing.T) {
 	files := new(fakeserver.Files)
 	files.Put("f", []byte("data"))
 	server := fakeserver.Start(t, files, new(fakeserver.Numbers))
-	for _, args := range []string{"draw", "clients", "list", "get f -", "count", "count --json"} {
+	for _, args := range []string{"draw", "clients", "list", "get f -o -", "count", "count --json"} {
 		err := run(t.Context(), append([]string{"--addr", server.Addr}, strings.Fields(args)...), streams{strings.NewReader(""), fullDisk{}, new(bytes.Buffer)})
 		if !errors.Is(err, errFull) {
 			t.Errorf("client %s = %v", args, err)

@@ -24,6 +24,8 @@ var (
 	errChanged = errors.New("the file changed on the server")
 	// errChecksum says that bytes were damaged on their way.
 	errChecksum = errors.New("wrong checksum")
+	// errMixed says that the parts, each of which is right, are not of one file.
+	errMixed = errors.New("the parts are not of one file")
 	// errStalled says that the server went silent.
 	errStalled = fmt.Errorf("nothing arrived for %v", stallTimeout)
 )
@@ -38,6 +40,7 @@ type call struct {
 	err     error                // why there is no stream
 	first   *filesv1.GetResponse // once it has been received
 	segment segment              // what has been received
+	whole   *uint32              // the CRC-32C of the whole file, if the server has said it
 }
 
 func startCall(ctx context.Context, files filesv1.FileServiceClient, request *filesv1.GetRequest) *call {
@@ -114,6 +117,7 @@ func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (
 		return nil, fmt.Errorf("%w: the server says %08x, the bytes have %08x", errChecksum, resp.GetCrc32C(), c.segment.crc)
 	}
 	// Only the status says that the server has nothing to take back.
+	c.whole = resp.FileCrc32C
 	switch _, err := c.receiveOne(); {
 	case errors.Is(err, io.EOF):
 		return &c.segment, nil

@@ -14,11 +14,12 @@ import (
 )
 
 // What begins each field of a GetResponse: its number and kind. After the first
-// two there are a length and as many bytes, after the last 4 bytes.
+// two there are a length and as many bytes, after the others 4 bytes.
 var (
 	fileTag = protowire.EncodeTag(1, protowire.BytesType)
 	dataTag = protowire.EncodeTag(2, protowire.BytesType)
 	crcTag  = protowire.EncodeTag(3, protowire.Fixed32Type)
+	fileCrc = protowire.EncodeTag(4, protowire.Fixed32Type)
 )
 
 // codec is the ordinary codec but for the data of a GetResponse that is
@@ -55,7 +56,7 @@ func (c codec) takeData(message mem.BufferSlice, resp *filesv1.GetResponse) bool
 			return false
 		}
 		n := uint64(4)
-		if tag != crcTag {
+		if tag != crcTag && tag != fileCrc {
 			if n, err = binary.ReadUvarint(r); err != nil {
 				return false
 			}
@@ -74,7 +75,7 @@ func (c codec) takeData(message mem.BufferSlice, resp *filesv1.GetResponse) bool
 			continue
 		case fileTag:
 			rest = protowire.AppendVarint(protowire.AppendVarint(rest, tag), n)
-		case crcTag:
+		case crcTag, fileCrc:
 			rest = protowire.AppendVarint(rest, tag)
 		default:
 			return false

@@ -1,14 +1,16 @@
 // Package download fetches files from a Parity server so that what arrives is
 // the whole file, unchanged, or nothing.
 //
-// Get fetches to a file, Copy to a writer. Both ask for the file in segments,
+// Get and GetBelow fetch to a file, Copy to a writer. All ask for the file in segments,
 // each a call of its own that names the version of the file and ends in a
 // checksum, and keep a segment only when that is right. So
 //
 //   - nothing unverified is ever written, and nothing that was written is
 //     fetched again when a connection is lost;
 //   - all segments are of one version: when the file changes on the server in
-//     the middle, Get starts again with the new one.
+//     the middle, Get starts again with the new one;
+//   - where the server knows the checksum of the whole file, that is what counts at
+//     the end, also for what an earlier, interrupted Get had left.
 package download
 
 import (
@@ -17,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"example.com/parity/client/internal/terminal"
@@ -27,9 +30,11 @@ import (
 // the server: one that changes more often than it can be fetched is reported.
 const maxRestarts = 3
 
-// Options are what a caller may want to hear of a download under way. Both
+// Options are what a caller may want to set, and to hear of a download under way. The
 // functions are called on the goroutine of Get or Copy and may be nil.
 type Options struct {
+	// Force lets a download replace a file that is there.
+	Force bool
 	// Progress is told how many bytes have arrived, of how many. It goes back
 	// where bytes that arrived did not pass and are fetched again.
 	Progress func(done, size int64)
@@ -45,76 +50,105 @@ type Result struct {
 	Bytes   int64         // the file's size
 	Resumed int64         // how many of them an earlier, interrupted Get had left
 	Version string        // the server's name for this version of the file
+	Whole   bool          // whether the server's checksum of the whole file was compared, beside those of its parts
 	Elapsed time.Duration // from the first call to the last byte in place
 }
 
-// Get downloads the file name to dest. That is a file's path, or a directory,
-// where the file then gets name's last element (see BaseName); empty means the
-// current directory. A link is followed if it is dest itself. To a device or pipe
-// the bytes are written in order, as Copy does.
+// Get downloads the file name to the file at path, whose directory must be there. A
+// link at path is followed. To a device or pipe the bytes are written in order, as
+// Copy does.
 //
-// The file appears under its path only when it is complete, in place of what was
-// there before. Until then it grows in a hidden file beside it, which stays
-// behind when Get fails or the process dies: the next Get to the same path goes
-// on from there, unless the file has changed on the server. Of several Gets to
-// one path at once all but one fail.
+// The file appears under its path only when it is complete. What is there before
+// stays, and the error is fs.ErrExist, unless opts.Force is set; that is looked at
+// before anything is fetched, and holds until the end. Until then the file grows in a
+// hidden file beside it, which stays behind when Get fails or the process dies: the
+// next Get to the same path goes on from there, unless the file has changed on the
+// server. Of several Gets to one path at once all but one fail.
 //
 // A connection that is lost is tried again for some ten seconds; a server that
 // cannot be reached at first is an error at once. Errors of the server can be
 // told by status.Code.
-func Get(ctx context.Context, files filesv1.FileServiceClient, name, dest string, opts Options) (Result, error) {
-	start := time.Now()
-	path, err := destination(name, dest)
+func Get(ctx context.Context, files filesv1.FileServiceClient, name, path string, opts Options) (Result, error) {
+	to, err := atPath(path, opts.Force)
 	if errors.Is(err, errNotRegular) {
-		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return Result{}, err
 		}
 		r, err := Copy(ctx, files, name, f, opts)
-		r.Path = dest
+		r.Path = path
 		return r, errors.Join(err, f.Close())
 	}
 	if err != nil {
 		return Result{}, err
 	}
+	return get(ctx, files, name, to, opts)
+}
 
+// GetBelow downloads the file name to dir, or the current directory if that is empty,
+// as Get does: under the path that LocalPath says, whose directories are made. Links
+// are followed as far as they stay below dir, but not one in the place of the file.
+func GetBelow(ctx context.Context, files filesv1.FileServiceClient, name, dir string, opts Options) (Result, error) {
+	to, err := below(dir, name, opts.Force)
+	if err != nil {
+		return Result{}, err
+	}
+	return get(ctx, files, name, to, opts)
+}
+
+func get(ctx context.Context, files filesv1.FileServiceClient, name string, to destination, opts Options) (Result, error) {
+	start := time.Now()
+	if err := to.check(); err != nil {
+		return Result{}, err
+	}
 	for restarts := 0; ; restarts++ {
-		r, err := getVersion(ctx, files, name, path, opts)
+		r, err := getVersion(ctx, files, name, to, opts)
 		if err == nil {
 			r.Elapsed = time.Since(start)
 			return r, nil
 		}
-		if !errors.Is(err, errChanged) || restarts == maxRestarts {
+		if !mustRestart(err) || restarts == maxRestarts {
 			return Result{}, err
 		}
 		opts.notice("%s; starting again", terminal.Error(err))
 	}
 }
 
+// mustRestart reports whether what was fetched is good for nothing.
+func mustRestart(err error) bool { return errors.Is(err, errChanged) || errors.Is(err, errMixed) }
+
 // getVersion downloads the version of the file that is current when it begins.
-func getVersion(ctx context.Context, files filesv1.FileServiceClient, name, path string, opts Options) (Result, error) {
+func getVersion(ctx context.Context, files filesv1.FileServiceClient, name string, to destination, opts Options) (Result, error) {
 	t := newTransfer(files, name, opts)
 	defer t.end()
 	if err := t.begin(ctx); err != nil {
 		return Result{}, err
 	}
-	p, err := openPart(path, name+"\x00"+t.file.GetVersion(), t.file.GetSizeBytes())
+	dir, err := to.open()
 	if err != nil {
 		return Result{}, err
 	}
-	resumed := p.size
-	t.skip(resumed)
+	p, err := openPart(dir, filepath.Base(to.local), name+"\x00"+t.file.GetVersion(), t.file.GetSizeBytes())
+	if err != nil {
+		return Result{}, fmt.Errorf("%s: %w", to.path(), err)
+	}
+	r := Result{Name: name, Path: to.path(), Version: t.file.GetVersion(), Resumed: p.size}
+	t.skip(p.size)
 	err = t.copyTo(ctx, p.append)
 	if err == nil {
-		err = p.commit(path)
+		r.Whole, err = t.verify(p.sum)
+	}
+	if err == nil {
+		r.Bytes = p.size
+		err = p.commit(to)
 	}
 	switch {
 	case err == nil:
-		return Result{Name: name, Path: path, Bytes: p.size, Resumed: resumed, Version: t.file.GetVersion()}, nil
-	case errors.Is(err, errChanged):
+		return r, nil
+	case mustRestart(err):
 		return Result{}, errors.Join(err, p.discard())
 	case p.size > 0:
-		err = fmt.Errorf("%w (%d bytes are kept in %s for the next time)", err, p.size, p.path)
+		err = fmt.Errorf("%w (%d bytes are kept in %s for the next time)", err, p.size, filepath.Join(filepath.Dir(to.path()), p.name))
 	}
 	return Result{}, errors.Join(err, p.keep())
 }
@@ -133,10 +167,14 @@ func Copy(ctx context.Context, files filesv1.FileServiceClient, name string, w i
 				return err
 			})
 		}
+		whole := false
+		if err == nil {
+			whole, err = t.verify(nil)
+		}
 		t.end()
 		switch {
 		case err == nil:
-			return Result{Name: name, Bytes: t.offset, Version: t.file.GetVersion(), Elapsed: time.Since(start)}, nil
+			return Result{Name: name, Bytes: t.offset, Version: t.file.GetVersion(), Whole: whole, Elapsed: time.Since(start)}, nil
 		case t.offset > 0:
 			return Result{}, fmt.Errorf("%w (%d bytes had been written)", err, t.offset)
 		case !errors.Is(err, errChanged) || restarts == maxRestarts:

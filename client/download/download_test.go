@@ -31,7 +31,7 @@ func TestGetSizes(t *testing.T) {
 			dir := t.TempDir()
 
 			var done, of int64
-			r, err := Get(t.Context(), client, "f", dir, Options{Progress: func(d, s int64) {
+			r, err := GetBelow(t.Context(), client, "f", dir, Options{Progress: func(d, s int64) {
 				if d < done {
 					t.Errorf("progress went from %d to %d", done, d)
 				}
@@ -100,7 +100,7 @@ func TestGetConnectionLost(t *testing.T) {
 			server, client := newServer(t, files)
 
 			var notices []string
-			r, err := Get(t.Context(), client, "f", dir, Options{Notice: func(line string) { notices = append(notices, line) }})
+			r, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(line string) { notices = append(notices, line) }})
 			if err != nil || r.Bytes != size {
 				t.Fatalf("Get = %+v, %v", r, err)
 			}
@@ -140,7 +140,7 @@ func TestGetOverBadConnection(t *testing.T) {
 		return nil
 	}
 	server, client := newServer(t, files)
-	r, err := Get(t.Context(), client, "f", t.TempDir(), ignore)
+	r, err := GetBelow(t.Context(), client, "f", t.TempDir(), ignore)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,9 @@ func TestGetFailsAndGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err := Get(t.Context(), client, "f", path, ignore)
+	force := ignore
+	force.Force = true
+	_, err := Get(t.Context(), client, "f", path, force)
 	if status.Code(err) != codes.DataLoss || !strings.Contains(err.Error(), fmt.Sprint(2*segmentSize, " bytes are kept in ")) {
 		t.Fatalf("Get = %v, want DataLoss and what is kept", err)
 	}
@@ -175,7 +177,7 @@ func TestGetFailsAndGoesOn(t *testing.T) {
 	// The last of the two segments may not be on the disk after a power cut.
 	before := len(files.Calls())
 	files.Before = nil
-	r, err := Get(t.Context(), client, "f", path, ignore)
+	r, err := Get(t.Context(), client, "f", path, force)
 	if err != nil || r.Resumed != segmentSize || r.Bytes != int64(len(data)) {
 		t.Fatalf("Get = %+v, %v", r, err)
 	}
@@ -200,7 +202,7 @@ func TestGetCancelled(t *testing.T) {
 		return nil
 	}
 	_, client := newServer(t, files)
-	if _, err := Get(ctx, client, "f", dir, ignore); status.Code(err) != codes.Canceled {
+	if _, err := GetBelow(ctx, client, "f", dir, ignore); status.Code(err) != codes.Canceled {
 		t.Errorf("Get = %v, want Canceled", err)
 	}
 	wantDir(t, dir, "*.part")
@@ -224,7 +226,7 @@ func TestGetCorrupted(t *testing.T) {
 			return nil
 		}
 		_, client := newServer(t, files)
-		r, err := Get(t.Context(), client, "f", t.TempDir(), ignore)
+		r, err := GetBelow(t.Context(), client, "f", t.TempDir(), ignore)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +243,7 @@ func TestGetCorrupted(t *testing.T) {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		var notice string
-		_, err := Get(ctx, client, "f", dir, Options{Notice: func(line string) { notice = line; cancel() }})
+		_, err := GetBelow(ctx, client, "f", dir, Options{Notice: func(line string) { notice = line; cancel() }})
 		if !errors.Is(err, context.Canceled) || !strings.Contains(notice, "checksum") {
 			t.Errorf("Get = %v after %q", err, notice)
 		}
@@ -263,7 +265,7 @@ func TestGetCorrupted(t *testing.T) {
 		_, client := newServer(t, files)
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
-		if _, err := Get(ctx, client, "f", dir, Options{Notice: func(string) { cancel() }}); err == nil {
+		if _, err := GetBelow(ctx, client, "f", dir, Options{Notice: func(string) { cancel() }}); err == nil {
 			t.Error("Get = nil")
 		}
 		wantDir(t, dir)
@@ -284,7 +286,7 @@ func TestGetFileChanges(t *testing.T) {
 		}
 		_, client := newServer(t, files)
 		dir := t.TempDir()
-		r, err := Get(t.Context(), client, "f", dir, ignore)
+		r, err := GetBelow(t.Context(), client, "f", dir, ignore)
 		if err != nil || r.Version != "2" || r.Resumed != 0 {
 			t.Fatalf("Get = %+v, %v", r, err)
 		}
@@ -302,7 +304,7 @@ func TestGetFileChanges(t *testing.T) {
 			return nil
 		}
 		_, client := newServer(t, files)
-		r, err := Get(t.Context(), client, "f", t.TempDir(), ignore)
+		r, err := GetBelow(t.Context(), client, "f", t.TempDir(), ignore)
 		if err != nil || len(files.Calls()) != 2 {
 			t.Fatalf("Get = %+v, %v after %d calls", r, err, len(files.Calls()))
 		}
@@ -326,7 +328,7 @@ func TestGetFileChanges(t *testing.T) {
 		_, client := newServer(t, files)
 		dir := t.TempDir()
 		restarts := 0
-		_, err := Get(t.Context(), client, "f", dir, Options{Notice: func(string) { restarts++ }})
+		_, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(string) { restarts++ }})
 		if status.Code(err) != codes.Aborted || restarts != maxRestarts {
 			t.Errorf("Get = %v after %d restarts", err, restarts)
 		}
@@ -388,7 +390,7 @@ func TestGetServerLies(t *testing.T) {
 			files.Put("f", random(3*chunk, 11))
 			_, client := newServer(t, files)
 			dir := t.TempDir()
-			_, err := Get(t.Context(), client, "f", dir, Options{})
+			_, err := GetBelow(t.Context(), client, "f", dir, Options{})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Get = %v, want %q", err, c.want)
 			}
@@ -413,7 +415,7 @@ func TestGetServerLies(t *testing.T) {
 			}
 			_, client := newServer(t, files)
 			dir := t.TempDir()
-			if _, err := Get(t.Context(), client, "f", dir, Options{}); err == nil || !strings.Contains(err.Error(), "asked for version") {
+			if _, err := GetBelow(t.Context(), client, "f", dir, Options{}); err == nil || !strings.Contains(err.Error(), "asked for version") {
 				t.Errorf("Get = %v", err)
 			}
 			wantDir(t, dir, "*.part")
@@ -426,20 +428,20 @@ func TestGetErrors(t *testing.T) {
 	files.Put("f", []byte("data"))
 	_, client := newServer(t, files)
 	dir := t.TempDir()
-	if _, err := Get(t.Context(), client, "none", dir, Options{}); status.Code(err) != codes.NotFound {
+	if _, err := GetBelow(t.Context(), client, "none", dir, Options{}); status.Code(err) != codes.NotFound {
 		t.Errorf("Get of no file = %v", err)
 	}
-	for name, dest := range map[string]string{
-		"no directory":   filepath.Join(dir, "none", "f"),
-		"trailing slash": filepath.Join(dir, "none") + "/",
-	} {
-		if _, err := Get(t.Context(), client, "f", dest, Options{}); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s: Get = %v", name, err)
+	if _, err := Get(t.Context(), client, "f", filepath.Join(dir, "none", "f"), Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Get to no directory = %v", err)
+	}
+	for _, path := range []string{"", dir, dir + "/none/"} {
+		if r, err := Get(t.Context(), client, "f", path, Options{}); err == nil {
+			t.Errorf("Get to %q = %+v", path, r)
 		}
 	}
 	unreachable := filesv1.NewFileServiceClient(fakeserver.Dial(t, "127.0.0.1:1"))
 	noNotice := Options{Notice: func(line string) { t.Errorf("notice %q", line) }}
-	if _, err := Get(t.Context(), unreachable, "f", dir, noNotice); status.Code(err) != codes.Unavailable {
+	if _, err := GetBelow(t.Context(), unreachable, "f", dir, noNotice); status.Code(err) != codes.Unavailable {
 		t.Errorf("Get from no server = %v", err)
 	}
 	wantDir(t, dir)

@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -17,9 +17,10 @@ import (
 // after each segment, all but the last segment are on the disk even after a
 // power cut, so that its length alone tells where to go on.
 type part struct {
+	dir  *os.Root
 	file *os.File
-	path string
-	size int64 // how much it holds
+	name string // in dir
+	size int64  // how much it holds
 }
 
 var (
@@ -30,29 +31,29 @@ var (
 	errNotOurs  = errors.New("not a file that a download left")
 )
 
-// openPart opens the part file for what is to appear at path: size bytes, and
+// openPart opens the part file for what is to be called base in dir: size bytes, and
 // content says which. Part files of other contents are removed. It fails if one
-// of them is in use.
-func openPart(path, content string, size int64) (*part, error) {
-	dir, base := filepath.Split(path)
+// of them is in use. The part file takes dir, and closes it, also if it fails.
+func openPart(dir *os.Root, base, content string, size int64) (*part, error) {
 	name := partName(base, content)
-	p, err := open(filepath.Join(dir, name), size)
+	p, err := open(dir, name, size)
 	for errors.Is(err, errReplaced) {
-		p, err = open(filepath.Join(dir, name), size)
+		p, err = open(dir, name, size)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		dir.Close()
+		return nil, err
 	}
 	if err := removeOthers(dir, base, name); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), p.keep())
+		return nil, errors.Join(err, p.keep())
 	}
 	return p, nil
 }
 
-// open opens or creates the part file of a file of the given size at path, and
-// cuts off what it cannot rely on.
-func open(path string, size int64) (_ *part, err error) {
-	f, err := openLocked(path, os.O_CREATE)
+// open opens or creates the part file of a file of the given size, and cuts off
+// what it cannot rely on.
+func open(dir *os.Root, name string, size int64) (_ *part, err error) {
+	f, err := openLocked(dir, name, os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -69,15 +70,15 @@ func open(path string, size int64) (_ *part, err error) {
 	if length > size {
 		kept = 0 // whatever it is, it is not the beginning of that file
 	}
-	p := &part{file: f, path: path}
+	p := &part{dir: dir, file: f, name: name}
 	return p, p.truncate(kept)
 }
 
 // openLocked opens a file that nobody but a download of this user can have made:
 // in a directory that others can write to, they could have put a link or bytes
 // of their own there.
-func openLocked(path string, flag int) (_ *os.File, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|flag|openSafely, 0o666)
+func openLocked(dir *os.Root, name string, flag int) (_ *os.File, err error) {
+	f, err := dir.OpenFile(name, os.O_RDWR|flag|openSafely, 0o666)
 	if err != nil {
 		return nil, err
 	}
@@ -93,19 +94,25 @@ func openLocked(path string, flag int) (_ *os.File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	there, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(opened, there) {
+	there, err := dir.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, errReplaced
+	case err != nil:
+		return nil, err
+	case !there.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: %w", name, errNotOurs) // a link: os.Root follows them
+	case !os.SameFile(opened, there):
+		return nil, errReplaced
+	case !ours(opened):
+		return nil, fmt.Errorf("%s: %w", name, errNotOurs)
 	}
-	if err == nil && (!opened.Mode().IsRegular() || !ours(opened)) {
-		err = fmt.Errorf("%s: %w", path, errNotOurs)
-	}
-	return f, err
+	return f, nil
 }
 
 // removeOthers removes the part files for base in dir but the one called keep.
-func removeOthers(dir, base, keep string) error {
-	d, err := os.Open(filepath.Clean(dir))
+func removeOthers(dir *os.Root, base, keep string) error {
+	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
@@ -118,15 +125,14 @@ func removeOthers(dir, base, keep string) error {
 		if name == keep || !isPartName(name, base) {
 			continue
 		}
-		path := filepath.Join(dir, name)
-		f, err := openLocked(path, 0)
+		f, err := openLocked(dir, name, 0)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced):
 			continue
 		case err != nil:
 			return err
 		}
-		if err := errors.Join(os.Remove(path), f.Close()); err != nil {
+		if err := errors.Join(dir.Remove(name), f.Close()); err != nil {
 			return err
 		}
 	}
@@ -150,10 +156,17 @@ func (p *part) truncate(size int64) error {
 	return p.file.Truncate(size)
 }
 
+// sum returns the CRC-32C of the first n bytes, as they lie on the disk.
+func (p *part) sum(n int64) (uint32, error) {
+	sum := crc32.New(castagnoli)
+	_, err := io.Copy(sum, io.NewSectionReader(p.file, 0, n))
+	return sum.Sum32(), err
+}
+
 // commit puts the file in its place. The lock is held until it is there, so that
 // no other download takes it for its own part file.
-func (p *part) commit(path string) error {
-	if err := os.Rename(p.path, path); err != nil {
+func (p *part) commit(to destination) error {
+	if err := to.put(p.dir, p.name); err != nil {
 		return err
 	}
 	return p.close()
@@ -169,9 +182,9 @@ func (p *part) keep() error {
 }
 
 // discard removes the file.
-func (p *part) discard() error { return errors.Join(os.Remove(p.path), p.close()) }
+func (p *part) discard() error { return errors.Join(p.dir.Remove(p.name), p.close()) }
 
-func (p *part) close() error { return p.file.Close() }
+func (p *part) close() error { return errors.Join(p.file.Close(), p.dir.Close()) }
 
 // maxBase bounds the share that the destination has in its part file's name, in
 // bytes: a name has 255 on most systems.

@@ -26,7 +26,7 @@ const victimEnv = "PARITY_TEST_VICTIM"
 func victim(addr string) {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err == nil {
-		_, err = Get(context.Background(), filesv1.NewFileServiceClient(conn), "f", "", Options{})
+		_, err = GetBelow(context.Background(), filesv1.NewFileServiceClient(conn), "f", "", Options{})
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -71,7 +71,7 @@ func TestGetKilled(t *testing.T) {
 			process.Wait()
 			hang.Store(false)
 
-			r, err := Get(t.Context(), client, "f", dir, ignore)
+			r, err := GetBelow(t.Context(), client, "f", dir, ignore)
 			if err != nil || r.Resumed != c.resumed {
 				t.Fatalf("Get = %+v, %v, want %d resumed", r, err, c.resumed)
 			}
@@ -86,7 +86,7 @@ func TestGetMode(t *testing.T) {
 	files.Put("f", []byte("data"))
 	_, client := newServer(t, files)
 	defer syscall.Umask(syscall.Umask(0o027))
-	r, err := Get(t.Context(), client, "f", t.TempDir(), Options{})
+	r, err := GetBelow(t.Context(), client, "f", t.TempDir(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +103,11 @@ func TestGetTwiceAtOnce(t *testing.T) {
 	dir := t.TempDir()
 
 	busy := func() error {
-		_, err := Get(t.Context(), client, "f", dir, Options{})
+		_, err := GetBelow(t.Context(), client, "f", dir, Options{})
 		return err
 	}
 	tried := false
-	r, err := Get(t.Context(), client, "f", dir, Options{Progress: func(done, _ int64) {
+	r, err := GetBelow(t.Context(), client, "f", dir, Options{Progress: func(done, _ int64) {
 		if done > chunk && !tried {
 			tried = true
 			if err := busy(); !errors.Is(err, errBusy) {
@@ -126,6 +126,15 @@ func TestGetTwiceAtOnce(t *testing.T) {
 	wantDir(t, dir, "f")
 }
 
+func openRoot(tb testing.TB, dir string) *os.Root {
+	tb.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return root
+}
+
 func TestOpenPart(t *testing.T) {
 	const size = 3 * segmentSize
 	write := func(t *testing.T, path string, length int64) {
@@ -142,7 +151,7 @@ func TestOpenPart(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "f")
 		write(t, filepath.Join(filepath.Dir(path), partName("f", "1")), length)
-		p, err := openPart(path, "1", size)
+		p, err := openPart(openRoot(t, filepath.Dir(path)), "f", "1", size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +172,7 @@ func TestOpenPart(t *testing.T) {
 		}
 		write(t, filepath.Join(dir, partName("f", "2")), 1)
 		write(t, filepath.Join(dir, partName("f", "../../x")), 1)
-		p, err := openPart(filepath.Join(dir, "f"), "1", size)
+		p, err := openPart(openRoot(t, dir), "f", "1", size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +201,7 @@ func TestOpenPart(t *testing.T) {
 			if err := plant(filepath.Join(dir, partName("f", "1")), target); err != nil {
 				t.Fatal(err)
 			}
-			if p, err := openPart(filepath.Join(dir, "f"), "1", size); err == nil {
+			if p, err := openPart(openRoot(t, dir), "f", "1", size); err == nil {
 				t.Errorf("openPart = %+v", p)
 			}
 			if info, err := os.Stat(target); err != nil || info.Size() != 1 {

@@ -69,7 +69,7 @@ func TestGetGivesUp(t *testing.T) {
 			bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
 				start := time.Now()
 				notices := 0
-				_, err := Get(t.Context(), client, "f", path, Options{Notice: func(string) { notices++ }})
+				_, err := Get(t.Context(), client, "f", path, Options{Force: true, Notice: func(string) { notices++ }})
 				if err == nil || errors.Is(err, errChecksum) != (name == "checksum") {
 					t.Errorf("Get = %v", err)
 				}
@@ -98,7 +98,7 @@ func TestGetStalled(t *testing.T) {
 	bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
 		start := time.Now()
 		var err error
-		if r, err = Get(t.Context(), client, "f", t.TempDir(), Options{}); err != nil {
+		if r, err = GetBelow(t.Context(), client, "f", t.TempDir(), Options{}); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took < stallTimeout || took > stallTimeout+time.Second {
@@ -132,7 +132,7 @@ func TestGetWaitsAsTold(t *testing.T) {
 		}
 		bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
 			start := time.Now()
-			if _, err := Get(t.Context(), client, "f", t.TempDir(), Options{}); err != nil {
+			if _, err := GetBelow(t.Context(), client, "f", t.TempDir(), Options{}); err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(start); took != want {

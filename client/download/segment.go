@@ -7,8 +7,6 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // segment is what one call has received so far, as it lies in the transport's
 // buffers: bytes are not moved before they have been verified.
 type segment struct {

@@ -31,6 +31,9 @@ type transfer struct {
 
 	file   *filesv1.File // what the server says of the version that is fetched
 	offset int64         // everything before it has been written, or skipped
+	from   int64         // where the writing began
+	sum    uint32        // the CRC-32C of what has been written
+	whole  *uint32       // the CRC-32C of the whole file, once the server has said it
 	limit  int64         // how much to ask for next
 	call   *call         // for the segment at offset, once it has been asked for
 	ahead  *call         // for the segment after it, likewise
@@ -72,7 +75,7 @@ func (t *transfer) begin(ctx context.Context) error {
 func (t *transfer) skip(offset int64) {
 	if offset > 0 {
 		t.end()
-		t.offset = offset
+		t.offset, t.from = offset, offset
 	}
 }
 
@@ -89,10 +92,34 @@ func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error
 			return err
 		}
 		t.offset += s.size
+		t.sum = combine(t.sum, s.crc, s.size)
+		if t.call.whole != nil {
+			t.whole = t.call.whole
+		}
 		t.call.end()
 		t.call, t.ahead = t.ahead, nil
 	}
 	return nil
+}
+
+// verify compares the checksum of the whole file with what the server says of it, if
+// it does, and reports whether it did. Before is the checksum of what was skipped.
+func (t *transfer) verify(before func(n int64) (uint32, error)) (verified bool, err error) {
+	if t.whole == nil {
+		return false, nil
+	}
+	sum := t.sum
+	if t.from > 0 {
+		// What lies on the disk, not what was once put there.
+		if sum, err = before(t.from); err != nil {
+			return false, err
+		}
+		sum = combine(sum, t.sum, t.offset-t.from)
+	}
+	if sum != *t.whole {
+		return false, fmt.Errorf("%w: the server says %08x of the whole, its parts have %08x", errMixed, *t.whole, sum)
+	}
+	return true, nil
 }
 
 // next returns the verified segment at offset, however many calls that takes. It

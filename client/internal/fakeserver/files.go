@@ -28,6 +28,8 @@ type Files struct {
 	// the response, block, or return an error to end the call with, io.EOF for
 	// none; sent is how much data the call has sent.
 	Before func(call *Call, sent int64, resp *filesv1.GetResponse) error
+	// Whole has the last response of each call say the checksum of the whole file.
+	Whole bool
 	// After, if not nil, is called after the last response, and ends the call.
 	After func(call *Call) error
 
@@ -110,14 +112,19 @@ func (f *Files) Get(r *filesv1.GetRequest, stream grpc.ServerStreamingServer[fil
 	case r.GetOffset() > int64(len(data)):
 		return status.Error(codes.OutOfRange, "beyond the end")
 	}
+	var whole *uint32
+	if f.Whole {
+		sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+		whole = &sum
+	}
 	data = data[r.GetOffset():]
 	if n := r.GetLimit(); n > 0 && n < int64(len(data)) {
 		data = data[:n]
 	}
-	return f.send(call, file, data)
+	return f.send(call, file, data, whole)
 }
 
-func (f *Files) send(call *Call, file *filesv1.File, data []byte) error {
+func (f *Files) send(call *Call, file *filesv1.File, data []byte, whole *uint32) error {
 	crc := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 	sent := 0
 	for first := true; first || sent < len(data); first = false {
@@ -127,7 +134,7 @@ func (f *Files) send(call *Call, file *filesv1.File, data []byte) error {
 			resp.File = file
 		}
 		if sent+n == len(data) {
-			resp.Crc32C = &crc
+			resp.Crc32C, resp.FileCrc32C = &crc, whole
 		}
 		if f.Before != nil {
 			err := f.Before(call, int64(sent), resp)

@@ -1,0 +1,115 @@
+package download
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"example.com/parity/client/internal/fakeserver"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+// interrupted leaves the part file of a Get of f to dir with two segments, of which
+// one counts, and returns the server, which has data of three.
+func interrupted(t *testing.T, dir string) (files *fakeserver.Files, client filesv1.FileServiceClient, data []byte) {
+	t.Helper()
+	files = &fakeserver.Files{Whole: true}
+	data = random(3*segmentSize, 20)
+	files.Put("f", data)
+	files.Before = func(call *fakeserver.Call, _ int64, _ *filesv1.GetResponse) error {
+		if call.GetOffset() == 2*segmentSize {
+			return status.Error(codes.DataLoss, "bad disk")
+		}
+		return nil
+	}
+	_, client = newServer(t, files)
+	if _, err := GetBelow(t.Context(), client, "f", dir, ignore); status.Code(err) != codes.DataLoss {
+		t.Fatalf("GetBelow = %v", err)
+	}
+	wantDir(t, dir, "*.part")
+	files.Before = nil
+	return files, client, data
+}
+
+// TestResumeChecksWhole: what an earlier Get left is checked along with the rest, by
+// the checksum of the whole.
+func TestResumeChecksWhole(t *testing.T) {
+	dir := t.TempDir()
+	_, client, data := interrupted(t, dir)
+	r, err := GetBelow(t.Context(), client, "f", dir, ignore)
+	if err != nil || r.Resumed != segmentSize || !r.Whole {
+		t.Fatalf("GetBelow = %+v, %v", r, err)
+	}
+	wantFile(t, r.Path, data)
+}
+
+// TestResumeOfOtherContent: the file was changed, and the server calls it by the same
+// version all the same. Every part is right, and they are not of one file.
+func TestResumeOfOtherContent(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, dir string, data []byte){
+		"on the server": func(_ *testing.T, _ string, data []byte) { data[5] ^= 1 },
+		"on the disk": func(t *testing.T, dir string, _ []byte) {
+			parts, err := filepath.Glob(filepath.Join(dir, ".f.*"+partSuffix))
+			if err != nil || len(parts) != 1 {
+				t.Fatalf("part files %q, %v", parts, err)
+			}
+			f, err := os.OpenFile(parts[0], os.O_RDWR, 0)
+			if err == nil {
+				_, err = f.WriteAt([]byte("spoilt"), 5)
+			}
+			if err = errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			_, client, data := interrupted(t, dir)
+			spoil(t, dir, data)
+			var notices []string
+			r, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(line string) { notices = append(notices, line) }})
+			if err != nil || r.Resumed != 0 || !r.Whole {
+				t.Fatalf("GetBelow = %+v, %v", r, err)
+			}
+			if len(notices) != 1 || !strings.Contains(notices[0], "not of one file") || !strings.Contains(notices[0], "starting again") {
+				t.Errorf("notices = %q", notices)
+			}
+			wantFile(t, r.Path, data)
+			wantDir(t, dir, "f")
+		})
+	}
+}
+
+// TestWholeNeverRight: a server whose parts never make the whole is not believed.
+func TestWholeNeverRight(t *testing.T) {
+	files := new(fakeserver.Files)
+	data := random(2*segmentSize+1, 21)
+	files.Put("f", data)
+	wrong := crc32.Checksum(data, castagnoli) + 1
+	files.Before = func(_ *fakeserver.Call, _ int64, resp *filesv1.GetResponse) error {
+		if resp.Crc32C != nil {
+			resp.FileCrc32C = &wrong
+		}
+		return nil
+	}
+	_, client := newServer(t, files)
+	dir := t.TempDir()
+	restarts := 0
+	_, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(string) { restarts++ }})
+	if !errors.Is(err, errMixed) || restarts != maxRestarts {
+		t.Errorf("GetBelow = %v after %d restarts", err, restarts)
+	}
+	wantDir(t, dir)
+
+	var out bytes.Buffer
+	if _, err := Copy(t.Context(), client, "f", &out, ignore); !errors.Is(err, errMixed) {
+		t.Errorf("Copy = %v", err)
+	}
+}
