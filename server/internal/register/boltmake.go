@@ -26,7 +26,7 @@ func makeFile(path string) error {
 		return err
 	}
 	unfinished := target + unfinishedMark + rand.Text()
-	defer os.Remove(unfinished)
+	defer os.Remove(unfinished) //nolint:errcheck // a later start does
 	if err := guard(func() error { return makeRegister(unfinished) }); err != nil {
 		return fmt.Errorf("cannot be made: %w", err)
 	}

@@ -146,7 +146,8 @@ type link struct {
 	state linkState
 	conns []net.Conn
 	kept  [][]byte // by connection
-	lost  int      // connections that lost a reply
+
+	mended chan struct{} // closed then, if it delays
 }
 
 type linkState int
@@ -156,6 +157,7 @@ const (
 	isCut
 	losesReplies // and breaks then
 	keepsBack    // what it is sent, also when the sender has given up
+	delays       // what it is sent, until it is mended
 )
 
 func newLink(t *testing.T, target string) *link {
@@ -163,7 +165,7 @@ func newLink(t *testing.T, target string) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &link{target: target, listener: l}
+	k := &link{target: target, listener: l, mended: make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -210,9 +212,6 @@ func (k *link) forward(conn net.Conn) {
 		}
 		k.mu.Lock()
 		loses := k.state == losesReplies
-		if loses {
-			k.lost++
-		}
 		k.mu.Unlock()
 		if loses {
 			return
@@ -231,8 +230,11 @@ func (k *link) send(upstream, conn net.Conn) {
 		b := make([]byte, 64<<10)
 		n, err := conn.Read(b)
 		k.mu.Lock()
-		keeps := k.state == keepsBack
+		keeps, delayed := k.state == keepsBack, k.state == delays
 		k.mu.Unlock()
+		if delayed {
+			<-k.mended
+		}
 		if keeps {
 			kept = append(kept, b[:n]...)
 		}
@@ -293,4 +295,11 @@ func (k *link) cut() {
 	}
 }
 
-func (k *link) mend() { k.set(whole) }
+func (k *link) mend() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.state == delays {
+		close(k.mended) // once
+	}
+	k.state = whole
+}

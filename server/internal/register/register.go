@@ -99,7 +99,9 @@ type Store interface {
 
 	// Save changes the record of a registered client. It does not wait: the change
 	// is seen by Register and List at once and is durable when the Commit is done.
-	// Changes of one client are committed in the order of the calls.
+	// Changes of one client are committed in the order of the calls. Where servers share
+	// the store, done can also mean that another server's change, of the same time or
+	// later, has taken the place of this one.
 	Save(id int32, c Change) *Commit
 
 	// Enter counts in a session of a client, and returns how many the client has
