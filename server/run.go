@@ -39,6 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func (c *serveConfig) run(ctx context.Context, stderr io.Writer) error {
 	s, err := open(ctx, c, stderr)
+	if errors.Is(err, context.Canceled) {
+		return nil // told to stop while it waited for its register
+	}
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,27 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
+// BenchmarkList is a page of a register with all clients that there are by default.
+func BenchmarkList(b *testing.B) {
+	const clients, page = 10_001, 100
+	for _, kind := range kinds {
+		b.Run(kind.name, func(b *testing.B) {
+			s := kind.opener(b)()
+			commit := inMemory
+			for id := range int32(clients) {
+				commit = s.Save(id, value(1, 1))
+			}
+			<-commit.Done()
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := list(b, s, clients/2, page); len(got) != page {
+					b.Fatalf("%d clients, want %d", len(got), page)
+				}
+			}
+		})
+	}
+}
+
 func eachKindParallel(b *testing.B, save func(s Store, id int32, next func() bool)) {
 	for _, kind := range kinds {
 		b.Run(kind.name, func(b *testing.B) {

@@ -4,22 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
-// lockWait is how long OpenBolt waits for the file's lock: long enough for a server
-// that is just ending, short enough to be told soon that another one is running.
-const lockWait = time.Second
+const (
+	// lockWait is how long OpenBolt waits for the file's lock: long enough for a
+	// server that is just ending, short enough to be told soon that another one is
+	// running.
+	lockWait = time.Second
+	// fileCheck is how often it is checked that the file is in its place, also while
+	// nothing is written.
+	fileCheck = time.Second
+)
 
 // Bolt is a Store in one file, which one server has open at a time. A change is
 // durable when the file has been synced.
@@ -30,10 +37,16 @@ const lockWait = time.Second
 // date when the journal has become long. While it cannot be written, because the disk is
 // full for example, commits fail. What they held stays in the copy, is seen by
 // Register and List, and is written as soon as the disk takes it.
+//
+// Where the file was removed or replaced, what is written to the one that is open is
+// lost with it. So commits fail, until the file is back in its place.
 type Bolt struct {
 	*sessions
 	committer *committer[struct{}] // whose groups say which clients have changed
 	db        *bbolt.DB
+	path      string
+	file      fs.FileInfo // what is open
+	check     *time.Ticker
 
 	// The committer's: the journal, and what is being written, kept to be used again.
 	journal    journal
@@ -47,12 +60,12 @@ type Bolt struct {
 
 var _ Store = (*Bolt)(nil)
 
-// OpenBolt opens the register in the file at path, or begins it. A file that is
-// damaged, or that is something else, is an error and stays as it is. log is told
-// when the file cannot be written, and when it can again.
+// OpenBolt opens the register in the file at path, or makes it. A file that is
+// damaged or empty, or that is something else, is an error and stays as it is. log is
+// told when the file cannot be written, and when it can again.
 func OpenBolt(path string, log *slog.Logger) (*Bolt, error) {
-	b := &Bolt{sessions: newSessions(), maxJournal: maxJournal}
-	err := guard(func() error { return b.open(path) })
+	b := &Bolt{sessions: newSessions(), maxJournal: maxJournal, path: path}
+	err := guard(b.open)
 	if err != nil {
 		if b.db != nil {
 			b.db.Close() //nolint:errcheck // nothing was written
@@ -62,33 +75,62 @@ func OpenBolt(path string, log *slog.Logger) (*Bolt, error) {
 		}
 		return nil, fmt.Errorf("register %q: %w", path, err)
 	}
-	b.committer = newCommitter(log, true, b.write)
+	b.check = time.NewTicker(fileCheck)
+	b.committer = newCommitter(committing[struct{}]{
+		write:    b.write,
+		failFast: true,
+		check:    b.check.C,
+		log:      log,
+	})
 	return b, nil
 }
 
-func (b *Bolt) open(path string) error {
-	isNew, err := checkFile(path)
+func (b *Bolt) open() error {
+	exists, err := checkFile(b.path)
+	if err == nil && !exists {
+		if err = makeFile(b.path); err == nil {
+			_, err = checkFile(b.path)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	b.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+	b.db, err = bbolt.Open(b.path, 0o600, &bbolt.Options{
 		Timeout:      lockWait,
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
+		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(path, flag&^os.O_CREATE, mode)
+			if err != nil {
+				return nil, err
+			}
+			b.file, err = f.Stat()
+			return f, err
+		},
 	})
 	if err != nil {
 		return err
 	}
-	if isNew {
-		// A file's name is durable only when its directory is. Not every system can
-		// sync one.
-		if dir, err := os.Open(filepath.Dir(path)); err == nil {
-			dir.Sync() //nolint:errcheck // see above
-			dir.Close()
-		}
-	}
+	removeUnfinished(b.path)
 	b.clients, b.journal, err = load(b.db)
 	return err
+}
+
+// errMisplaced is what Health says at once: waiting does not mend it.
+var errMisplaced = errors.New("the file is not in its place any more")
+
+// inPlace returns an error where the path does not lead to the file that is open.
+func (b *Bolt) inPlace() error {
+	info, err := os.Stat(b.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("register %q: %w: it was removed; put it back, or restart the server to begin a new one", b.path, errMisplaced)
+	case err != nil:
+		return fmt.Errorf("register: %w", err)
+	case !os.SameFile(info, b.file):
+		return fmt.Errorf("register %q: %w: it was replaced; put it back, or restart the server to use the other one", b.path, errMisplaced)
+	}
+	return nil
 }
 
 // guard turns what bbolt does where it meets damage or a disk that fails, which is
@@ -119,7 +161,7 @@ func (b *Bolt) Register(ctx context.Context, id int32, door Door, now time.Time)
 func (b *Bolt) Save(id int32, c Change) *Commit {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.clients[id] = c.apply(b.clients[id])
+	b.clients.change(id, c)
 	return b.changed(id)
 }
 
@@ -129,7 +171,9 @@ func (b *Bolt) changed(id int32) *Commit {
 	return b.committer.update(id, func(*struct{}) {})
 }
 
-// write commits the records of the clients that have changed, as they are now.
+// write commits the records of the clients that have changed, as they are now. That
+// the file is in its place is checked last, so that nothing is confirmed that was
+// written to one that is not.
 func (b *Bolt) write(_ context.Context, changes map[int32]*struct{}) error {
 	if b.journal.isLong(b.maxJournal) {
 		// Where that fails, there may be room for one more group all the same.
@@ -149,7 +193,7 @@ func (b *Bolt) write(_ context.Context, changes map[int32]*struct{}) error {
 			delete(changes, id)
 		}
 	}
-	return nil
+	return b.inPlace()
 }
 
 // fold brings the records up to date and empties the journal. Until it is empty it
@@ -166,7 +210,7 @@ func (b *Bolt) fold() error {
 	if err := b.inFile(emptyJournal); err != nil {
 		return err
 	}
-	b.journal = journal{}
+	b.journal.forget()
 	return nil
 }
 
@@ -176,7 +220,7 @@ func (b *Bolt) encode(ids []int32) {
 	defer b.mu.RUnlock()
 	b.entries = b.entries[:0]
 	for _, id := range ids {
-		b.entries = appendEntry(b.entries, id, b.clients[id])
+		b.entries = appendEntry(b.entries, id, b.clients.records[id])
 	}
 }
 
@@ -199,5 +243,6 @@ func (b *Bolt) Health() error { return b.committer.health() }
 
 // Close implements Store.
 func (b *Bolt) Close() error {
+	b.check.Stop()
 	return errors.Join(b.committer.close(), b.db.Close())
 }

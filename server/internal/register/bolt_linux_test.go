@@ -3,12 +3,46 @@ package register
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 )
+
+// TestBoltMadeOnFullDisk starts for the first time where there is no room, and again
+// where there is.
+func TestBoltMadeOnFullDisk(t *testing.T) {
+	for _, size := range []string{"4k", "8k", "16k", "20k", "32k", "40k", "64k"} { // what the file has when the disk is full
+		t.Run(size, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := syscall.Mount("parity", dir, "tmpfs", 0, "size="+size); err != nil {
+				t.Skipf("cannot mount a small file system: %v", err)
+			}
+			t.Cleanup(func() { syscall.Unmount(dir, 0) })
+			path := filepath.Join(dir, "numbers.db")
+			if b, err := OpenBolt(path, slog.New(slog.DiscardHandler)); err == nil {
+				b.Close() // there was room for the beginning
+			} else if !strings.Contains(err.Error(), "no space left") {
+				t.Errorf("the first start: %v, want that there is no space left", err)
+			}
+			if left := names(t, dir); len(left) > 0 && !slices.Equal(left, []string{"numbers.db"}) {
+				t.Errorf("the first start left %q", left)
+			}
+			if err := syscall.Mount("parity", dir, "tmpfs", syscall.MS_REMOUNT, "size=1m"); err != nil {
+				t.Fatal(err)
+			}
+			b := openBolt(t, path)
+			register(t, b, 7, at(0))
+			isDurable(t, b.Save(7, value(1, 1)))
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
 
 // TestBoltDiskFull fills a small file system.
 func TestBoltDiskFull(t *testing.T) {

@@ -67,6 +67,7 @@ func TestBoltRefuses(t *testing.T) {
 		want string
 	}{
 		{"another file", write([]byte(strings.Repeat("not a database\n", 2000))), "is damaged"},
+		{"an empty file", write(nil), "is empty"},
 		{"a short file", write([]byte("x")), "is damaged"},
 		{"zeros", write(make([]byte, 32768)), "is damaged"},
 		{"another beginning", write(flipped), "is damaged"},
@@ -81,7 +82,7 @@ func TestBoltRefuses(t *testing.T) {
 			write(whole)(t, path)
 			update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(clientsBucket) })(t, path)
 		}, "is damaged"},
-		{"later format", put(parityBucket, formatKey, []byte("3")), `is of format "3"`},
+		{"later format", put(parityBucket, formatKey, []byte("4")), `is of format "4"`},
 		{"short record", put(clientsBucket, []byte("\x00\x00\x00\x07"), []byte("short")), "is damaged"},
 		{"wrong checksum", put(clientsBucket, []byte("\x00\x00\x00\x07"), make([]byte, recordSize)), "is damaged"},
 		{"wrong ID", put(clientsBucket, []byte("\xff\xff\xff\xff"), appendEntry(nil, -1, Record{})[idSize:]), "is damaged"},
@@ -254,36 +255,6 @@ func newestMeta(file []byte) int {
 		return 0
 	}
 	return page
-}
-
-// TestBoltFormat1 opens a file that was written before there was a journal.
-func TestBoltFormat1(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "numbers.db")
-	b := openBolt(t, path)
-	b.maxJournal = 1
-	isDurable(t, b.Save(7, value(70, 1)))
-	isDurable(t, b.Save(8, value(80, 1))) // folds, and is in the journal alone
-	b.Close()
-	db, err := bbolt.Open(path, 0o600, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Update(func(tx *bbolt.Tx) error {
-		if err := tx.DeleteBucket(journalBucket); err != nil {
-			return err
-		}
-		return tx.Bucket(parityBucket).Put(formatKey, format1Value)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	db.Close()
-
-	b = openBolt(t, path)
-	equal(t, "format 1", list(t, b, -1, 1)[0].Record, Record{Value: 70, Seen: seen(1)})
-	isDurable(t, b.Save(7, value(72, 2)))
-	b.Close()
-	b = openBolt(t, path)
-	equal(t, "then", list(t, b, -1, 1)[0].Record, Record{Value: 72, Seen: seen(2)})
 }
 
 func TestBoltOnceOnly(t *testing.T) {

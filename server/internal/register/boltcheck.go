@@ -20,17 +20,17 @@ import (
 // the records say is for load to check.
 
 // checkFile checks the structure of the bbolt file at path, if there is one.
-func checkFile(path string) (isNew bool, err error) {
+func checkFile(path string) (exists bool, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return true, nil
+		return false, nil
 	case err != nil:
 		return false, err
 	case !info.Mode().IsRegular():
 		return false, errors.New("is not a regular file")
 	case info.Size() == 0:
-		return true, nil
+		return false, errors.New("is empty, which a register never is: put a copy in its place, or remove it to begin a new one")
 	}
 	// This takes the lock, shared, so that nobody writes what is being checked.
 	// Read-only, bbolt looks at no more than the two meta pages.
@@ -52,7 +52,7 @@ func checkFile(path string) (isNew bool, err error) {
 	if err := checkPages(f, info.Size()); err != nil {
 		return false, damaged(err)
 	}
-	return false, nil
+	return true, nil
 }
 
 // Offsets and sizes of bbolt's format, version 2. Integers are in the byte order of

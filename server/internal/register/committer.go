@@ -2,6 +2,7 @@ package register
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,21 +24,38 @@ const (
 	// healthGrace is how long changes may stay unwritten before Health says so:
 	// longer than a restart of Redis, shorter than a balancer's patience.
 	healthGrace = 5 * time.Second
+	// freshFor is how long changes that gather may wait for the first attempt to write
+	// them before they are held back: far longer than groupAge and a busy machine
+	// take, shorter than a client that gets no answer takes to move on. A process that
+	// was stopped meanwhile comes back later than that.
+	freshFor = 2 * time.Second
 )
+
+// committing says how a committer is to do it.
+type committing[C any] struct {
+	// write makes the changes durable, or some of them and returns an error; those that
+	// are left in the map are then written again. It should return when ctx is done,
+	// and must not keep the map.
+	write func(ctx context.Context, changes map[int32]*C) error
+	// hold is told, if it is not nil, of each change that may not have been the next
+	// thing to be written: an attempt to write it has failed, it was made before such
+	// an attempt failed or before another one succeeded, or it has waited for longer
+	// than freshFor. It must not wait.
+	hold func(*C)
+	// failFast makes Commits fail along with the first attempt to write them.
+	// Otherwise they wait until an attempt succeeds.
+	failFast bool
+	// check has an attempt made whenever it ticks, even if there is nothing to write.
+	check <-chan time.Time
+	log   *slog.Logger
+}
 
 // committer gathers changes into groups and writes group after group, each until
 // that succeeds. A group holds one C for each client that changed. While one group
 // is being written the next one gathers, and no others: so there are at most two Cs
 // a client, however long writing takes.
 type committer[C any] struct {
-	// write makes the changes durable, or some of them and returns an error; those that
-	// are left in the map are then written again. It should return when ctx is done,
-	// and must not keep the map.
-	write func(ctx context.Context, changes map[int32]*C) error
-	// failFast makes Commits fail along with the first attempt to write them.
-	// Otherwise they wait until an attempt succeeds.
-	failFast bool
-	log      *slog.Logger
+	committing[C]
 
 	opened  chan struct{} // holds a token when open was begun
 	filled  chan struct{} // holds a token when open is full
@@ -58,17 +76,16 @@ type committer[C any] struct {
 type group[C any] struct {
 	commit  *Commit // nil once it has failed
 	changes map[int32]*C
+	opened  time.Time
 }
 
-func newCommitter[C any](log *slog.Logger, failFast bool, write func(context.Context, map[int32]*C) error) *committer[C] {
+func newCommitter[C any](how committing[C]) *committer[C] {
 	c := &committer[C]{
-		write:    write,
-		failFast: failFast,
-		log:      log,
-		opened:   make(chan struct{}, 1),
-		filled:   make(chan struct{}, 1),
-		closing:  make(chan struct{}),
-		done:     make(chan struct{}),
+		committing: how,
+		opened:     make(chan struct{}, 1),
+		filled:     make(chan struct{}, 1),
+		closing:    make(chan struct{}),
+		done:       make(chan struct{}),
 	}
 	c.ctx, c.giveUp = context.WithCancel(context.Background())
 	go c.run()
@@ -93,7 +110,22 @@ func (c *committer[C]) update(id int32, change func(*C)) *Commit {
 		}
 	}
 	change(record)
+	if c.err != nil && c.hold != nil {
+		c.hold(record)
+	}
 	return g.commit
+}
+
+// amend calls change with what the gathering group holds of a client, if it does.
+func (c *committer[C]) amend(id int32, change func(*C)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		return
+	}
+	if record, ok := c.open.changes[id]; ok {
+		change(record)
+	}
 }
 
 // flush returns the Commit of a group that is written after all changes so far,
@@ -113,7 +145,7 @@ func (c *committer[C]) gathering() *group[C] {
 		if c.spare == nil {
 			c.spare = map[int32]*C{}
 		}
-		c.open = &group[C]{commit: newCommit(), changes: c.spare}
+		c.open = &group[C]{commit: newCommit(), changes: c.spare, opened: time.Now()}
 		c.spare = nil
 		signal(c.opened)
 	}
@@ -134,6 +166,9 @@ func (c *committer[C]) run() {
 	for {
 		select {
 		case <-c.opened:
+		case <-c.check:
+			c.flush()
+			continue
 		case <-c.closing:
 		}
 		if wait := groupAge - time.Since(last); wait > 0 {
@@ -164,10 +199,13 @@ func (c *committer[C]) take() *group[C] {
 // commit writes g until that succeeds.
 func (c *committer[C]) commit(g *group[C]) {
 	size := len(g.changes)
+	if time.Since(g.opened) > freshFor {
+		c.holdBack(g)
+	}
 	for {
 		c.attempt()
 		err := c.write(c.ctx, g.changes)
-		c.attempted(err)
+		c.attempted(g, err)
 		if err == nil {
 			g.finish(nil)
 			c.reuse(g.changes, size)
@@ -187,6 +225,17 @@ func (c *committer[C]) commit(g *group[C]) {
 			c.mu.Unlock()
 			return
 		}
+	}
+}
+
+// holdBack has the changes of a group held back. c.mu must be held where the group
+// gathers.
+func (c *committer[C]) holdBack(g *group[C]) {
+	if c.hold == nil || g == nil {
+		return
+	}
+	for _, record := range g.changes {
+		c.hold(record)
 	}
 }
 
@@ -211,10 +260,14 @@ func (c *committer[C]) attempt() {
 	}
 }
 
-// attempted notes how it went, and logs when that is news.
-func (c *committer[C]) attempted(err error) {
+// attempted notes how it went to write g, and logs when that is news.
+func (c *committer[C]) attempted(g *group[C], err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err != nil {
+		c.holdBack(g)
+		c.holdBack(c.open)
+	}
 	if err != nil && c.err == nil {
 		c.log.Error("register: changes cannot be written, trying again", "error", err)
 	}
@@ -250,7 +303,7 @@ func (g *group[C]) finish(err error) {
 func (c *committer[C]) health() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.since.IsZero() || time.Since(c.since) < healthGrace {
+	if c.since.IsZero() || time.Since(c.since) < healthGrace && !errors.Is(c.err, errMisplaced) {
 		return nil
 	}
 	cause := c.err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -53,7 +54,7 @@ func (w *written) count() int {
 
 func (w *written) committer(failFast bool) *committer[int64] {
 	w.begun = time.Now()
-	return newCommitter(slog.New(slog.DiscardHandler), failFast, w.write)
+	return newCommitter(committing[int64]{write: w.write, failFast: failFast, log: slog.New(slog.DiscardHandler)})
 }
 
 func set(c *committer[int64], id int32, v int64) *Commit {
@@ -173,6 +174,94 @@ func TestFailedGroupIsWrittenLater(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHolding says which changes are held back. A change is its number; holding it back
+// makes that negative.
+func TestHolding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{takes: time.Millisecond}
+		var held []int64
+		c := newCommitter(committing[int64]{
+			write: func(ctx context.Context, changes map[int32]*int64) error {
+				err := w.write(ctx, changes)
+				for _, n := range changes {
+					if err == nil && *n < 0 {
+						held = append(held, -*n)
+					}
+				}
+				return err
+			},
+			hold: func(n *int64) { *n = -max(*n, -*n) },
+			log:  slog.New(slog.DiscardHandler),
+		})
+		defer c.close()
+		want := func(what string, want ...int64) {
+			t.Helper()
+			slices.Sort(held)
+			if !slices.Equal(held, want) {
+				t.Errorf("%s: %d were held back, want %d", what, held, want)
+			}
+			held = nil
+		}
+		pause := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
+
+		set(c, 1, 1)
+		pause(time.Second)
+		set(c, 1, 2)
+		set(c, 2, 3)
+		pause(time.Second)
+		want("all well")
+
+		w.fail(errors.New("redis is away"))
+		set(c, 1, 4)
+		synctest.Wait()
+		set(c, 2, 5) // while the attempt is made that fails
+		pause(2 * time.Millisecond)
+		set(c, 3, 6) // after it
+		w.fail(nil)
+		set(c, 1, 7) // before the next
+		pause(time.Second)
+		set(c, 1, 8)
+		pause(time.Second)
+		want("after a failure", 4, 5, 6, 7)
+
+		w.takes = freshFor + time.Second
+		set(c, 1, 9)
+		synctest.Wait()
+		set(c, 1, 10)
+		pause(2 * time.Second)
+		set(c, 2, 11)
+		pause(10 * time.Second)
+		want("after a long attempt", 10, 11) // one group
+	})
+}
+
+// TestChecking has attempts made with nothing to write.
+func TestChecking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &written{err: errors.New("gone"), begun: time.Now()}
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		c := newCommitter(committing[int64]{write: w.write, failFast: true, check: ticker.C, log: slog.New(slog.DiscardHandler)})
+		defer c.close()
+		time.Sleep(time.Second + healthGrace)
+		synctest.Wait()
+		if err := c.health(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("health() = %v, want %v", err, ErrUnavailable)
+		}
+		w.fail(nil)
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		if err := c.health(); err != nil {
+			t.Errorf("health() = %v", err)
+		}
+		isDurable(t, set(c, 1, 1))
+		wantGroups(t, w, "6.25s: 0", "6.25s: 0", "7s: 0", "8s: 0", "8.5s: 1")
+	})
 }
 
 func TestHealthOfHangingWrite(t *testing.T) {

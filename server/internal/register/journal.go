@@ -10,18 +10,18 @@ import (
 const (
 	// A journal is folded into the records when it has foldAt entries for each client
 	// that is in it, so that a fold adds little to what the entries have cost, but not
-	// below minJournal, 150 kB. The shorter it is, the sooner its pages are used again:
+	// below minJournal, 210 kB. The shorter it is, the sooner its pages are used again:
 	// a page that is new to the file system costs more than one that is not.
 	foldAt     = 8
 	minJournal = 1 << 12
-	// maxJournal is how many entries it may have at most: 2 to 4 MB, which are read in
+	// maxJournal is how many entries it may have at most: 3 to 7 MB, which are read in
 	// some milliseconds when the file is opened. Ten thousand clients that count fill
 	// it in three seconds. While the fold fails, for want of room, it may have twice as
 	// many.
 	maxJournal = 1 << 16
 	// journalValue is how many entries are kept under one key: two values fill a page
 	// of 4 KiB. bbolt writes whole pages, and keeps at least two keys on each.
-	journalValue = 50
+	journalValue = 38
 )
 
 // journal is what is known of the journal of a Bolt's file.
@@ -38,6 +38,9 @@ func (j *journal) note(id int32) {
 	j.clients[id] = struct{}{}
 	j.length++
 }
+
+// forget empties it.
+func (j *journal) forget() { *j = journal{} }
 
 // isLong tells whether the journal should be folded, if it must not be longer than
 // limit.

@@ -18,7 +18,7 @@ type Memory struct {
 var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{sessions: newSessions(), clients: table{}} }
+func NewMemory() *Memory { return &Memory{sessions: newSessions(), clients: newTable()} }
 
 // inMemory is the Commit of every change: memory is as durable as it gets at once.
 var inMemory = committed(nil)
@@ -41,7 +41,7 @@ func (m *Memory) Save(id int32, c Change) *Commit {
 	if m.closed {
 		return committed(errClosed)
 	}
-	m.clients[id] = c.apply(m.clients[id])
+	m.clients.change(id, c)
 	return inMemory
 }
 

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,13 +20,13 @@ import (
 )
 
 const (
-	// attemptWait bounds one attempt to reach Redis, with go-redis's own retries.
+	// attemptWait bounds one attempt to reach Redis.
 	attemptWait = 3 * time.Second
-	// connWait bounds each step of an attempt: to connect, to send, to receive. A
-	// step that fails leaves time for another.
+	// connWait bounds each step of an attempt: to connect, to send, to receive.
 	connWait = time.Second
-	// connRetries is how often a command is sent again after its connection broke.
-	connRetries = 2
+	// startWait is how long a server that starts waits for a Redis that is away: as
+	// long as a gateway waits for a server.
+	startWait = 30 * time.Second
 )
 
 // Redis is a Store that several servers share. A change is durable when Redis has
@@ -35,28 +37,47 @@ const (
 // While Redis is away, Commits wait. Changes gather, the newest of each client, and
 // are written when it is back.
 //
-// Two servers may change the same record. Each write of a field has a stamp, and the
-// newer one wins, even if the older reaches Redis later: after an outage of one
-// server's network, what it still had to say does not undo what a client has since
-// told another server. A stamp is the microsecond by the server's clock, but always
-// greater than the stamps of the records that it registered. So what a client says
-// after it has moved to another server wins over all that Redis had of it, however
-// the clocks differ; over what an outage holds back it wins if the clocks differ by
-// less than the move took.
+// Several servers may change the same record. Redis orders their writes, as they
+// arrive; no clock does. A record counts the writes of its value and those of its
+// number, and each write names the count that it follows, which its server knows from
+// the last reply. A write that finds another count is not made, and is told so:
+//
+//   - It is made again at once, on top of the other server's, if it is fresh: Redis was
+//     answering when the change was made, and this is the first attempt to write it.
+//   - It is left out if it is held back: an attempt to write it has failed or took
+//     too long, or the change was made while attempts failed. Meanwhile its client
+//     may have gone on at another server, and what that has written is newer. The
+//     change counts as one that was overwritten at once, and its Commit succeeds.
+//   - A write that repeats an earlier one (Change.Repeats) is judged anew.
+//
+// So an attempt whose reply was lost, or that reaches Redis much later, cannot undo
+// what was written since. If two servers have a session of one client each at the
+// same time, and one of them loses Redis, it cannot know which of its last writes and
+// the other's was earlier: the other's stays until its session reports again.
 //
 // The keys, all of format v1:
 //
 //	parity:v1:clients       sorted set  the IDs of the clients that have a record
-//	parity:v1:client:ID     hash        number, number_at, value, value_at (stamps),
+//	parity:v1:client:ID     hash        number, and numbers, the count of its writes; value,
+//	                                    revision and writer, see Record;
 //	                                    seen_grpc, seen_legacy (µs since 1970, 0: never)
 //	parity:v1:servers       sorted set  the servers, by the end of their lease (ms since 1970)
 //	parity:v1:sessions:SRV  hash        the open sessions by client ID, for the length of a lease
+//
+// Servers of earlier versions kept no counts, but number_at and value_at, by their
+// clocks. Their records are read as counting from 0, and records have both fields so
+// that such a server can still share them, for as long as an upgrade takes: what it
+// writes is not counted, and its own writes win or lose by its clock as they did.
 type Redis struct {
 	sessions  *sessions
 	committer *committer[redisChange]
 	client    *redis.Client
 	server    string // the name of this server, new with each start
-	clock     stamps
+	log       *slog.Logger
+
+	// The committer's.
+	known      map[int32]version // of the clients that had a session or a change here
+	superseded int               // clients of whom something was left out, in this group
 
 	renewing   atomic.Bool // the lease is to be renewed with the next group
 	stopLease  context.CancelFunc
@@ -65,9 +86,14 @@ type Redis struct {
 
 var _ Store = (*Redis)(nil)
 
-// OpenRedis connects to the Redis at a redis:// or rediss:// URL. log is told when
-// Redis goes away and when it is back.
+// OpenRedis connects to the Redis at a redis:// or rediss:// URL. While that is away
+// it tries again, for startWait at most and until ctx is done. log is told when Redis
+// goes away and when it is back.
 func OpenRedis(ctx context.Context, url string, log *slog.Logger) (*Redis, error) {
+	return openRedisWithin(ctx, startWait, url, log)
+}
+
+func openRedisWithin(ctx context.Context, wait time.Duration, url string, log *slog.Logger) (*Redis, error) {
 	options, err := redisOptions(url)
 	if err != nil {
 		return nil, err
@@ -77,19 +103,59 @@ func OpenRedis(ctx context.Context, url string, log *slog.Logger) (*Redis, error
 		sessions:   newSessions(),
 		client:     redis.NewClient(options),
 		server:     rand.Text(),
+		log:        log,
+		known:      map[int32]version{},
 		leaseEnded: make(chan struct{}),
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptWait)
-	defer cancel()
-	r.renewing.Store(true)
-	if err := r.write(ctx, nil); err != nil {
+	if err := r.begin(ctx, wait, options.Addr); err != nil {
 		r.client.Close() //nolint:errcheck // it came to nothing
 		return nil, fmt.Errorf("redis at %s: %w", options.Addr, err)
 	}
-	r.committer = newCommitter(log, false, r.write)
+	r.committer = newCommitter(committing[redisChange]{write: r.write, hold: (*redisChange).hold, log: log})
 	ctx, r.stopLease = context.WithCancel(context.Background())
 	go r.keepLease(ctx)
 	return r, nil
+}
+
+// begin takes the lease, as soon as Redis lets it.
+func (r *Redis) begin(ctx context.Context, wait time.Duration, addr string) error {
+	began := time.Now()
+	for tries := 0; ; tries++ {
+		r.renewing.Store(true)
+		err := r.write(ctx, nil)
+		switch {
+		case err == nil:
+			if tries > 0 {
+				r.log.Info("register: redis is there", "addr", addr, "after", time.Since(began))
+			}
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case isFinal(err):
+			return err
+		case time.Since(began) > wait:
+			return fmt.Errorf("away for %s: %w", wait, err)
+		case tries == 0:
+			r.log.Warn("register: redis is away, waiting for it", "addr", addr, "wait", wait, "error", err)
+		}
+		select {
+		case <-time.After(retryDelay):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// isFinal reports whether an error at the start will not go away by waiting: Redis
+// refuses the password or the database, or cannot prove who it is.
+func isFinal(err error) bool {
+	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad || redis.IsAuthError(err) || redis.IsPermissionError(err) {
+		return true
+	}
+	refused, ok := errors.AsType[redis.Error](err)
+	// What a script meets is an ERR of some versions too, and may go away.
+	return ok && strings.HasPrefix(refused.Error(), "ERR ") &&
+		!redis.IsMaxClientsError(err) && !strings.Contains(refused.Error(), "script")
 }
 
 // redisOptions reads a URL. Its errors keep a password in it to themselves.
@@ -106,8 +172,10 @@ func redisOptions(rawURL string) (*redis.Options, error) {
 	options.DialTimeout = cmp.Or(options.DialTimeout, connWait)
 	options.ReadTimeout = cmp.Or(options.ReadTimeout, connWait)
 	options.WriteTimeout = cmp.Or(options.WriteTimeout, connWait)
-	options.MaxRetries = cmp.Or(options.MaxRetries, connRetries)
-	options.DialerRetries = 1 // a command's retries are enough
+	// A script is sent again by the committer alone, which then knows that an earlier
+	// attempt may have been made.
+	options.MaxRetries = -1
+	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return options, nil
@@ -130,7 +198,7 @@ func (r *Redis) Register(ctx context.Context, id int32, door Door, now time.Time
 	commit := r.committer.update(id, func(c *redisChange) {
 		merged, first = c, !c.register
 		c.register = true
-		c.merge(Change{Seen: SeenAt(door, now)}, 0)
+		c.merge(Change{Seen: SeenAt(door, now)})
 	})
 	if err := commit.wait(ctx); err != nil {
 		return Record{}, false, err
@@ -140,7 +208,7 @@ func (r *Redis) Register(ctx context.Context, id int32, door Door, now time.Time
 
 // Save implements Store.
 func (r *Redis) Save(id int32, change Change) *Commit {
-	return r.committer.update(id, func(c *redisChange) { c.merge(change, r.clock.next()) })
+	return r.committer.update(id, func(c *redisChange) { c.merge(change) })
 }
 
 // Enter implements Store.
@@ -182,6 +250,8 @@ func (r *Redis) write(ctx context.Context, changes map[int32]*redisChange) error
 	}
 	ids := slices.Sorted(maps.Keys(changes))
 	ids = slices.DeleteFunc(ids, func(id int32) bool { return !changes[id].concernsRecord() })
+	r.superseded = 0
+	defer r.tellSuperseded()
 	for group := range slices.Chunk(ids, groupRecords) {
 		if err := r.writeRecords(ctx, group, changes); err != nil {
 			r.renewing.Store(true)
@@ -189,4 +259,11 @@ func (r *Redis) write(ctx context.Context, changes map[int32]*redisChange) error
 		}
 	}
 	return nil
+}
+
+// tellSuperseded logs how much of a group was left out.
+func (r *Redis) tellSuperseded() {
+	if r.superseded > 0 {
+		r.log.Info("register: changes that were held back are left out, other servers have newer ones", "clients", r.superseded)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -24,123 +23,103 @@ const scriptClients = 32
 //go:embed save.lua
 var saveScript string
 
-// redisChange is what a group holds of a client.
-type redisChange struct {
-	Change
-	numberAt, valueAt int64 // the stamps of what is set
-	register          bool  // whether to tell the record
-	sessions          bool  // whether the number of sessions has changed
-
-	// The answer to register.
-	told      Record
-	returning bool
-}
-
-// merge adds a later change with its stamp.
-func (c *redisChange) merge(later Change, stamp int64) {
-	if later.SetNumber {
-		c.SetNumber, c.Number, c.numberAt = true, later.Number, stamp
-	}
-	if later.SetValue {
-		c.SetValue, c.Value, c.valueAt = true, later.Value, stamp
-	}
-	c.Seen = c.Seen.merge(later.Seen)
-}
-
-func (c *redisChange) countSessions() { c.sessions = true }
-
-// concernsRecord reports whether there is more to do than to count sessions.
-func (c *redisChange) concernsRecord() bool {
-	return c.register || c.SetNumber || c.SetValue || c.Seen != Seen{}
-}
-
-// args are the script's arguments for the change.
-func (c *redisChange) args(id int32) []any {
-	tell, number, value := "", "", ""
-	if c.register {
-		tell = "1"
-	}
-	if c.SetNumber {
-		number = strconv.Itoa(int(c.Number))
-	}
-	if c.SetValue {
-		value = strconv.FormatInt(c.Value, 10)
-	}
-	return []any{id, tell, c.Seen[GRPC], c.Seen[Legacy], number, c.numberAt, value, c.valueAt}
-}
-
-// stamps makes the stamps of writes, each greater than those before it.
-type stamps struct{ last atomic.Int64 }
-
-func (s *stamps) next() int64 {
-	for {
-		last := s.last.Load()
-		next := max(time.Now().UnixMicro(), last+1)
-		if s.last.CompareAndSwap(last, next) {
-			return next
-		}
-	}
-}
-
-// met makes later stamps greater than one that another server made.
-func (s *stamps) met(stamp int64) {
-	for {
-		last := s.last.Load()
-		if stamp <= last || s.last.CompareAndSwap(last, stamp) {
-			return
-		}
-	}
-}
-
-// writeRecords writes the records of some clients in one pipeline.
+// writeRecords writes the records of some clients. Those that it has written it takes
+// out of changes. A write that finds a record changed by another server is made again
+// on top of that, or left out if it is held back.
 func (r *Redis) writeRecords(ctx context.Context, ids []int32, changes map[int32]*redisChange) error {
+	began := time.Now()
+	for len(ids) > 0 {
+		replies, err := r.runScript(ctx, ids, changes)
+		if err != nil {
+			return err
+		}
+		late := time.Since(began) > freshFor
+		left := ids[:0]
+		for i, id := range ids {
+			c := changes[id]
+			if err := r.settle(id, c, replies[i], late); err != nil {
+				return err
+			}
+			if len(c.writes) == 0 && !c.number.set {
+				delete(changes, id)
+			} else {
+				left = append(left, id)
+			}
+		}
+		ids = left
+	}
+	return nil
+}
+
+// runScript runs the script for some clients in one pipeline, and returns its reply
+// for each.
+func (r *Redis) runScript(ctx context.Context, ids []int32, changes map[int32]*redisChange) ([]any, error) {
 	pipe := r.client.Pipeline()
 	for group := range slices.Chunk(ids, scriptClients) {
 		keys := []string{clientsKey}
 		var args []any
 		for _, id := range group {
 			keys = append(keys, clientKey(id))
-			args = append(args, changes[id].args(id)...)
+			v, known := r.known[id]
+			args = append(args, changes[id].args(id, v, known)...)
 		}
 		// Not EVALSHA: a Redis that has restarted does not know it.
 		pipe.Eval(ctx, saveScript, keys, args...)
 	}
 	cmds, err := pipe.Exec(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i, cmd := range cmds {
-		replies, err := cmd.(*redis.Cmd).Slice()
+	replies := make([]any, 0, len(ids))
+	for _, cmd := range cmds {
+		some, err := cmd.(*redis.Cmd).Slice()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for j, reply := range replies {
-			if reply, ok := reply.([]any); ok {
-				if err := r.tell(changes[ids[i*scriptClients+j]], reply); err != nil {
-					return err
-				}
-			}
-		}
+		replies = append(replies, some...)
 	}
-	return nil
+	if len(replies) != len(ids) {
+		return nil, fmt.Errorf("%d replies for %d clients", len(replies), len(ids))
+	}
+	return replies, nil
 }
 
-// tell keeps the script's reply for those who registered the client.
-func (r *Redis) tell(c *redisChange, reply []any) error {
-	var n [7]int64
+// settle takes the script's reply for a client. What c still holds then is to be
+// tried again.
+func (r *Redis) settle(id int32, c *redisChange, reply any, late bool) error {
+	before, known := r.known[id]
+	fields, ok := reply.([]any)
+	if !ok {
+		r.known[id] = c.written(before)
+		return nil
+	}
+	var n [8]int64
 	for i := range n {
-		if i >= len(reply) {
-			return fmt.Errorf("unexpected reply %q", reply)
+		if i >= len(fields) {
+			return fmt.Errorf("unexpected reply %q", fields)
 		}
 		var err error
-		if n[i], err = toInt(reply[i]); err != nil {
+		if n[i], err = toInt(fields[i]); err != nil {
 			return err
 		}
 	}
-	c.returning = n[0] == 1
-	c.told = Record{Number: int32(n[1]), Value: n[3], Seen: Seen{GRPC: n[5], Legacy: n[6]}}
-	r.clock.met(n[2])
-	r.clock.met(n[4])
+	if !c.answered {
+		c.answered, c.returning = true, n[0] == 1
+	}
+	c.told = Record{Number: int32(n[1]), Value: n[3], Revision: n[4], Writer: n[5], Seen: Seen{GRPC: n[6], Legacy: n[7]}}
+	r.known[id] = version{revision: n[4], writer: n[5], numbers: n[2]}
+	if !known {
+		return nil // what Redis holds was written earlier, for all that is known
+	}
+	others := c.compare(before, c.told, n[2])
+	if late {
+		c.hold()
+	}
+	superseded := c.supersede(others)
+	r.committer.amend(id, func(next *redisChange) { superseded = next.supersede(others) || superseded })
+	if superseded {
+		r.superseded++
+	}
 	return nil
 }
 
@@ -173,7 +152,7 @@ func (r *Redis) list(ctx context.Context, after int32, limit int) ([]Client, err
 	}
 	pipe := r.client.Pipeline()
 	for _, id := range ids {
-		pipe.HMGet(ctx, clientPrefix+id, "number", "value", "seen_grpc", "seen_legacy")
+		pipe.HMGet(ctx, clientPrefix+id, "number", "value", "seen_grpc", "seen_legacy", "revision", "writer")
 	}
 	records, err := pipe.Exec(ctx)
 	if err != nil {
@@ -190,15 +169,19 @@ func (r *Redis) list(ctx context.Context, after int32, limit int) ([]Client, err
 }
 
 func toClient(id string, fields []any) (Client, error) {
-	var n [5]int64
+	var n [7]int64
 	for i, field := range append([]any{id}, fields...) {
+		if i > 4 && field == nil {
+			continue // a server of an earlier version made the record
+		}
 		var err error
 		if n[i], err = toInt(field); err != nil {
 			return Client{}, fmt.Errorf("client %s: %w", id, err)
 		}
 	}
-	seen := Seen{GRPC: n[3], Legacy: n[4]}
-	return Client{ID: int32(n[0]), Record: Record{Number: int32(n[1]), Value: n[2], Seen: seen}}, nil
+	return Client{ID: int32(n[0]), Record: Record{
+		Number: int32(n[1]), Value: n[2], Seen: Seen{GRPC: n[3], Legacy: n[4]}, Revision: n[5], Writer: n[6],
+	}}, nil
 }
 
 func clientKey(id int32) string { return clientPrefix + strconv.Itoa(int(id)) }

@@ -136,22 +136,36 @@ func eventually(tb testing.TB, what string, holds func() bool) {
 	}
 }
 
-// link is a TCP connection to Redis that can be cut.
+// link is a TCP connection to Redis that can be cut, and that can lose replies or keep
+// requests back.
 type link struct {
 	target   string
 	listener net.Listener
 
 	mu    sync.Mutex
-	isCut bool
+	state linkState
 	conns []net.Conn
+	kept  [][]byte // by connection
+
+	mended chan struct{} // closed then, if it delays
 }
+
+type linkState int
+
+const (
+	whole linkState = iota
+	isCut
+	losesReplies // and breaks then
+	keepsBack    // what it is sent, also when the sender has given up
+	delays       // what it is sent, until it is mended
+)
 
 func newLink(t *testing.T, target string) *link {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &link{target: target, listener: l}
+	k := &link{target: target, listener: l, mended: make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -172,6 +186,8 @@ func newLink(t *testing.T, target string) *link {
 
 func (k *link) addr() string { return k.listener.Addr().String() }
 
+func (k *link) url() string { return "redis://" + k.addr() + "/15" }
+
 func (k *link) forward(conn net.Conn) {
 	defer conn.Close()
 	upstream, err := net.Dial("tcp", k.target)
@@ -180,20 +196,100 @@ func (k *link) forward(conn net.Conn) {
 	}
 	defer upstream.Close()
 	k.mu.Lock()
-	if k.isCut {
+	if k.state == isCut {
 		k.mu.Unlock()
 		return
 	}
 	k.conns = append(k.conns, conn, upstream)
 	k.mu.Unlock()
-	go io.Copy(upstream, conn)
-	io.Copy(conn, upstream)
+	go k.send(upstream, conn)
+	// The replies.
+	b := make([]byte, 64<<10)
+	for {
+		n, err := upstream.Read(b)
+		if err != nil {
+			return
+		}
+		k.mu.Lock()
+		loses := k.state == losesReplies
+		k.mu.Unlock()
+		if loses {
+			return
+		}
+		if _, err := conn.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// send forwards the requests of one connection.
+func (k *link) send(upstream, conn net.Conn) {
+	defer upstream.Close()
+	var kept []byte
+	for {
+		b := make([]byte, 64<<10)
+		n, err := conn.Read(b)
+		k.mu.Lock()
+		keeps, delayed := k.state == keepsBack, k.state == delays
+		k.mu.Unlock()
+		if delayed {
+			<-k.mended
+		}
+		if keeps {
+			kept = append(kept, b[:n]...)
+		}
+		switch {
+		case err != nil && kept != nil:
+			k.mu.Lock()
+			k.kept = append(k.kept, kept)
+			k.mu.Unlock()
+			return
+		case err != nil:
+			return
+		case keeps:
+		default:
+			if _, err := upstream.Write(b[:n]); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// deliver sends Redis, in the order in which they were given up, what the connections
+// have kept back.
+func (k *link) deliver(t *testing.T) {
+	t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, kept := range k.kept {
+		conn, err := net.Dial("tcp", k.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// The connection on which they were sent had a database selected.
+		if _, err := conn.Write(append([]byte("SELECT 15\r\n"), kept...)); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if replies, err := io.ReadAll(conn); err != nil || len(replies) == 0 {
+			t.Fatalf("Redis's replies: %q, %v", replies, err)
+		}
+	}
+}
+
+func (k *link) set(state linkState) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.state = state
 }
 
 func (k *link) cut() {
+	k.set(isCut)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.isCut = true
 	for _, conn := range k.conns {
 		conn.Close()
 	}
@@ -202,5 +298,8 @@ func (k *link) cut() {
 func (k *link) mend() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.isCut = false
+	if k.state == delays {
+		close(k.mended) // once
+	}
+	k.state = whole
 }

@@ -26,7 +26,7 @@ type Record struct {
 
 	// Revision counts the writes of Value, and Writer is the session that made the
 	// last of them; 0: nobody has. They give writes their order, which is the store's
-	// and never a clock's.
+	// and never a clock's. Writes that are committed together may count as one.
 	Revision int64
 	Writer   int64
 }
@@ -60,8 +60,9 @@ type Change struct {
 	// Writer is the ID of the session that sets Value.
 	Writer int64
 	// Repeats is not nil if Value may have been written already, by the session that
-	// it names. Value is then set only if nobody else has set it since that session
-	// began.
+	// it names. Value is then set only if nobody has set it since that session began
+	// but the session itself, and Writer, which repeats what it said. Either way the
+	// Commit says whether what the record holds is durable.
 	Repeats *Session
 }
 
@@ -70,7 +71,7 @@ func (c Change) apply(r Record) Record {
 	if c.SetNumber {
 		r.Number = c.Number
 	}
-	if c.SetValue && (c.Repeats == nil || r.isOf(*c.Repeats)) {
+	if c.SetValue && (c.Repeats == nil || c.continues(r)) {
 		r.Value = c.Value
 		r.Revision++
 		r.Writer = c.Writer
@@ -79,8 +80,13 @@ func (c Change) apply(r Record) Record {
 	return r
 }
 
-// isOf reports whether nobody but the session has set the value since it began.
-func (r Record) isOf(s Session) bool { return r.Writer == s.ID || r.Revision == s.Revision }
+// continues reports whether c repeats what nobody has superseded: the value was last
+// set by the session that it repeats or by the one that repeats it, or has not been
+// set since that session began, or never was, as in a store that has lost what it
+// held.
+func (c Change) continues(r Record) bool {
+	return r.Revision == 0 || r.Revision == c.Repeats.Revision || r.Writer == c.Repeats.ID || r.Writer == c.Writer
+}
 
 // Store keeps the register. It is safe for concurrent use. Its memory is bounded
 // by the number of client IDs, however many changes are waiting to be committed.
@@ -93,7 +99,9 @@ type Store interface {
 
 	// Save changes the record of a registered client. It does not wait: the change
 	// is seen by Register and List at once and is durable when the Commit is done.
-	// Changes of one client are committed in the order of the calls.
+	// Changes of one client are committed in the order of the calls. Where servers share
+	// the store, done can also mean that another server's change, of the same time or
+	// later, has taken the place of this one.
 	Save(id int32, c Change) *Commit
 
 	// Enter counts in a session of a client, and returns how many the client has

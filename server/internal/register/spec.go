@@ -63,10 +63,11 @@ func openedAs[S Store](s S, err error) (Store, error) {
 }
 
 // OwnFiles returns the paths of the files that the store spec names keeps its
-// state in. They are nobody else's business.
+// state in, with those that a start which was cut off has left. They are nobody
+// else's business.
 func OwnFiles(spec string) []string {
 	if path, ok := strings.CutPrefix(spec, boltPrefix); ok && path != "" {
-		return []string{path}
+		return append([]string{path}, unfinished(path)...)
 	}
 	return nil
 }

@@ -1,0 +1,142 @@
+package register
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// names returns what there is in a directory.
+func names(tb testing.TB, dir string) []string {
+	tb.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// TestBoltLeftovers starts after servers that were killed while they made the file.
+func TestBoltLeftovers(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		kill func(t *testing.T, path, unfinished string)
+		want int // clients
+	}{
+		{"before anything was written", func(t *testing.T, _, unfinished string) {
+			if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"while it was written", func(t *testing.T, _, unfinished string) {
+			if err := os.WriteFile(unfinished, boltFile(t, 0)[:5000], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"before it had its name", func(t *testing.T, _, unfinished string) {
+			if err := makeRegister(unfinished); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"when it had both names", func(t *testing.T, path, unfinished string) {
+			b := openBolt(t, path)
+			register(t, b, 7, at(0))
+			b.Close()
+			if err := os.Link(path, unfinished); err != nil {
+				t.Fatal(err)
+			}
+		}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "numbers.db")
+			unfinished := path + unfinishedMark + rand.Text()
+			test.kill(t, path, unfinished)
+			others := []string{"numbers.db.unfinished-copy", "other.db" + unfinishedMark + rand.Text()}
+			for _, name := range others {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if own := OwnFiles("bolt:" + path); !slices.Equal(own, []string{path, unfinished}) {
+				t.Errorf("OwnFiles = %q, want %q and %q", own, path, unfinished)
+			}
+			b := openBolt(t, path)
+			if page := list(t, b, -1, 10); len(page) != test.want {
+				t.Errorf("List = %+v, want %d clients", page, test.want)
+			}
+			want := append([]string{"numbers.db"}, others...)
+			slices.Sort(want)
+			if got := names(t, dir); !slices.Equal(got, want) {
+				t.Errorf("the directory has %q, want %q", got, want)
+			}
+			isDurable(t, b.Save(7, value(1, 1)))
+		})
+	}
+}
+
+// TestBoltMadeOnce has many servers make the same register.
+func TestBoltMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		opened []*Bolt
+	)
+	for range 8 {
+		wg.Go(func() {
+			b, err := OpenBolt(path, slog.New(slog.DiscardHandler))
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				opened = append(opened, b)
+			} else if !strings.Contains(err.Error(), "is in use by another server") {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, b := range opened {
+		defer b.Close()
+	}
+	if len(opened) != 1 {
+		t.Fatalf("%d servers have it open, want 1", len(opened))
+	}
+	isDurable(t, opened[0].Save(7, value(1, 1)))
+	if got := names(t, filepath.Dir(path)); len(got) != 1 {
+		t.Errorf("the directory has %q, want the register alone", got)
+	}
+}
+
+// TestBoltSymlink makes a register where a symbolic link leads to.
+func TestBoltSymlink(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "disk"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path, target := filepath.Join(dir, "numbers.db"), filepath.Join(dir, "disk", "n.db")
+	if err := os.Symlink("disk/n.db", path); err != nil {
+		t.Fatal(err)
+	}
+	for want := range int64(2) {
+		b := openBolt(t, path)
+		r, _ := register(t, b, 7, at(0))
+		if r.Value != want {
+			t.Errorf("the value is %d, want %d", r.Value, want)
+		}
+		isDurable(t, b.Save(7, value(want+1, 1)))
+		b.Close()
+	}
+	if got := names(t, filepath.Dir(target)); !slices.Equal(got, []string{"n.db"}) {
+		t.Errorf("the directory has %q, want the register alone", got)
+	}
+}
