@@ -29,6 +29,9 @@ type Config struct {
 	// Allow lists where clients may connect from. IPv4 clients of an IPv6 socket
 	// are matched as IPv4. Empty: everyone.
 	Allow []netip.Prefix
+	// TrustedNetworks are those of address translators and proxies, behind which many
+	// clients have one address: MaxConnsPerAddress does not hold for them.
+	TrustedNetworks []netip.Prefix
 	// NotFound is the answer to a request for a file that does not exist.
 	// Empty: DefaultNotFound.
 	NotFound string
@@ -43,15 +46,24 @@ type Config struct {
 // Limits bounds what one client can take from the others. The limits of the
 // protocols themselves, such as the length of a frame, cannot be changed.
 type Limits struct {
-	// MaxConns is the most connections at a time, over all listeners; the next
-	// one is closed at once. Default: 16,384.
+	// MaxConns is the most connections at a time, over all listeners. The next one
+	// gets the place of the one that has been silent for longest; if all have sent
+	// something, it is closed at once. Default: 16,384.
 	MaxConns int
+	// MaxConnsPerAddress is the same for the connections of one address, or of an
+	// IPv6 network of 64 bits. Default: 12,288, three quarters of MaxConns's: ten
+	// thousand clients may come through one address translator.
+	MaxConnsPerAddress int
 	// FirstByteTimeout is how long a client may take to send its first byte.
 	// Default: 10 s.
 	FirstByteTimeout time.Duration
 	// IdleTimeout is how long a client of the number dialect may send nothing.
 	// Default: 5 min, many times the original's 500 ms between reports.
 	IdleTimeout time.Duration
+	// ReportRate is how many values of a session are reported in a second, and at
+	// once. Beyond it newer values stand for older ones. Default: 1,000, where the
+	// original reports two.
+	ReportRate int
 	// WriteTimeout is how long a write may go without one byte of progress.
 	// Default: 30 s.
 	WriteTimeout time.Duration
@@ -68,13 +80,15 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		MaxConns:         cmp.Or(l.MaxConns, 16_384),
-		FirstByteTimeout: cmp.Or(l.FirstByteTimeout, 10*time.Second),
-		IdleTimeout:      cmp.Or(l.IdleTimeout, 5*time.Minute),
-		WriteTimeout:     cmp.Or(l.WriteTimeout, 30*time.Second),
-		Quiet:            cmp.Or(l.Quiet, 20*time.Millisecond),
-		UpstreamWait:     cmp.Or(l.UpstreamWait, 5*time.Second),
-		UpstreamRecovery: cmp.Or(l.UpstreamRecovery, 30*time.Second),
+		MaxConns:           cmp.Or(l.MaxConns, 16_384),
+		MaxConnsPerAddress: cmp.Or(l.MaxConnsPerAddress, 12_288),
+		ReportRate:         cmp.Or(l.ReportRate, 1_000),
+		FirstByteTimeout:   cmp.Or(l.FirstByteTimeout, 10*time.Second),
+		IdleTimeout:        cmp.Or(l.IdleTimeout, 5*time.Minute),
+		WriteTimeout:       cmp.Or(l.WriteTimeout, 30*time.Second),
+		Quiet:              cmp.Or(l.Quiet, 20*time.Millisecond),
+		UpstreamWait:       cmp.Or(l.UpstreamWait, 5*time.Second),
+		UpstreamRecovery:   cmp.Or(l.UpstreamRecovery, 30*time.Second),
 	}
 }
 
@@ -85,6 +99,8 @@ type Metrics interface {
 	Opened()
 	Closed(Reason)
 	BadFrame()
+	// Merged tells of values that newer ones stood for.
+	Merged(values int)
 }
 
 type noMetrics struct{}
@@ -92,3 +108,4 @@ type noMetrics struct{}
 func (noMetrics) Opened()       {}
 func (noMetrics) Closed(Reason) {}
 func (noMetrics) BadFrame()     {}
+func (noMetrics) Merged(int)    {}

@@ -36,7 +36,7 @@ const (
 )
 
 // conn is one connection of a legacy client. Only its own goroutine uses it,
-// but for cancel, reset and wake.
+// but for cancel, reset, wake, watch, and what belongs to the gateway.
 type conn struct {
 	g      *Gateway
 	nc     net.Conn
@@ -48,6 +48,14 @@ type conn struct {
 
 	readBy, writeBy time.Time // the deadlines in force
 	in              input
+	spoke           bool // whether the client has sent anything
+
+	watch watch // of the call whose answer is waited for
+
+	// These belong to the gateway's admission.
+	of        *address // where the connection is counted; nil: nowhere
+	displaced bool     // whether it lost its place to another
+	queued    [queues]queueLink
 }
 
 func newConn(g *Gateway, nc net.Conn, d Dialects) *conn {
@@ -91,12 +99,26 @@ func (c *conn) run() {
 
 // report logs and counts the end of the connection.
 func (c *conn) report(e ending) {
+	defer c.g.cfg.Metrics.Closed(e.reason)
+	if c.byStranger(e.reason) && !c.g.tally.ownLine(e.reason) {
+		return
+	}
 	attrs := append(make([]slog.Attr, 0, 3), slog.String("peer", c.peer), slog.String("reason", string(e.reason)))
 	if e.err != nil {
 		attrs = append(attrs, slog.Any("error", e.err))
 	}
 	c.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy connection closed", attrs...)
-	c.g.cfg.Metrics.Closed(e.reason)
+}
+
+// byStranger reports whether a connection can be ended so by anybody, without a
+// service being called for it.
+func (c *conn) byStranger(why Reason) bool {
+	switch why {
+	case ReasonNotAllowed, ReasonOverCapacity, ReasonAddressCapacity, ReasonPressure, ReasonFirstByteTimeout,
+		ReasonBadFrames, ReasonFrameTooLong, ReasonBadID:
+		return true
+	}
+	return !c.spoke && why == ReasonClient
 }
 
 // serve reads the first bytes and speaks the dialect that they are of.
@@ -107,9 +129,14 @@ func (c *conn) serve() (e ending) {
 			e = ending{reason: ReasonPanic, how: reset}
 		}
 	}()
-	if err := c.fill(c.g.limits.FirstByteTimeout); err != nil {
+	err := c.fill(c.g.limits.FirstByteTimeout)
+	if !c.g.heard(c) {
+		return ending{reason: ReasonPressure}
+	}
+	if err != nil {
 		return c.readEnding(err, ReasonFirstByteTimeout)
 	}
+	c.spoke = true
 	if c.speaks == FilesOnly {
 		return c.serveFile()
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
@@ -26,28 +25,31 @@ func newRegister(id int32) *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}}}
 }
 
-// errStreamEnded says that the service ended a stream without an error.
-var errStreamEnded = errors.New("the service ended the session")
+var (
+	// errStreamEnded says that the service ended a stream without an error.
+	errStreamEnded = errors.New("the service ended the session")
+	// errClientEnded says that what the client asked for last is not asked again on a
+	// new stream, for the client has sent EOF, or reset the connection.
+	errClientEnded = errors.New("the service lost the session of a client that had ended")
+	// errNoToken says that the service does not tell how to repeat a report.
+	errNoToken = errors.New("the service does not know repeated reports")
+)
 
 // counting is one client's counting session with the NumberService. It outlives
 // the stream that carries it: when the service becomes UNAVAILABLE, the client is
-// registered on a new one.
+// registered on a new one, and recovery says what is to be done there.
 //
 // It is half-duplex: whoever asks for something receives until the answer is
 // there. Committed messages wait meanwhile; the service keeps them to the newest.
 type counting struct {
 	*conn
-	id int32
+	id       int32
+	recovery recovery
 
 	stream numbersv1.NumberService_CountClient // nil: to be opened
 	resp   numbersv1.CountResponse             // the last that was received
 	cancel context.CancelFunc                  // of stream
-	watch  *time.Timer                         // cancels it, where an answer takes too long
-	sent   int64                               // reports sent on stream
-
-	reported bool  // whether the client has reported
-	value    int64 // what it reported last
-	unsaved  bool  // whether that is not known to be durable
+	sent   int64                               // reports sent on stream, repeated ones too
 }
 
 // begin registers the client and returns the value that the service has for it.
@@ -59,15 +61,25 @@ func (s *counting) begin() (last int64, err error) {
 	return last, err
 }
 
+// report tells the service a value. Where the client has ended and there is no
+// stream, that is left to finish.
 func (s *counting) report(value int64) error {
-	s.reported, s.value = true, value
-	err := s.send(newReport(value))
+	s.recovery.reported(value)
+	if s.stream == nil {
+		return nil
+	}
+	err := s.watched(func() error { return s.send(newReport(value)) })
 	if isUnavailable(err) {
-		err = s.retry(s.g.limits.UpstreamRecovery, s.reopen)
+		err = s.retry(s.g.limits.UpstreamRecovery, s.resume)
+	}
+	if errors.Is(err, errClientEnded) && s.recovery.state == stateOwed {
+		return nil
 	}
 	return err
 }
 
+// draw asks for a number. The error is errClientEnded where the client has ended and
+// the stream was lost before the answer.
 func (s *counting) draw(req drawRequest) (n int32, err error) {
 	n, err = s.tryDraw(req)
 	if isUnavailable(err) {
@@ -79,68 +91,103 @@ func (s *counting) draw(req drawRequest) (n int32, err error) {
 	return n, err
 }
 
-func (s *counting) tryDraw(req drawRequest) (int32, error) {
-	if err := s.reopen(); err != nil {
+func (s *counting) tryDraw(req drawRequest) (n int32, err error) {
+	if err := s.resume(); err != nil {
 		return 0, err
 	}
-	s.watch.Reset(s.g.limits.UpstreamRecovery)
-	defer s.watch.Stop()
-	if err := s.send(req); err != nil {
-		return 0, err
-	}
-	resp, err := s.recv()
-	if err != nil {
-		return 0, err
-	}
-	if resp.GetIncrement() == nil {
-		return 0, fmt.Errorf("draw was answered by %T", resp.GetKind())
-	}
-	return resp.GetIncrement().GetNumber(), nil
+	err = s.watched(func() error {
+		if err := s.send(req); err != nil {
+			return err
+		}
+		resp, err := s.recv()
+		if err == nil && resp.GetIncrement() == nil {
+			err = fmt.Errorf("draw was answered by %T", resp.GetKind())
+		}
+		n = resp.GetIncrement().GetNumber()
+		return err
+	})
+	return n, err
 }
 
 // finish ends the stream and waits until the last report is durable. Its error
 // says that it may not be.
 func (s *counting) finish() error {
 	err := s.tryFinish()
-	if isUnavailable(err) && s.unsaved {
+	if isUnavailable(err) && s.recovery.state.unsaved() {
 		err = s.retry(s.g.limits.UpstreamRecovery, s.tryFinish)
 	}
-	if !s.unsaved {
+	s.recovery.happen(eventGaveUp)
+	if s.recovery.state == stateOver {
 		return nil
 	}
 	return err
 }
 
 func (s *counting) tryFinish() error {
-	if err := s.reopen(); err != nil {
-		return err
-	}
-	s.watch.Reset(s.g.limits.UpstreamRecovery)
-	defer s.watch.Stop()
-	if err := s.stream.CloseSend(); err != nil {
-		return s.broken(err)
-	}
-	for {
-		if _, err := s.recv(); errors.Is(err, errStreamEnded) {
+	if s.stream == nil {
+		// A client that sent EOF may wait for ours, which says that all is durable.
+		switch s.look(); s.recovery.state {
+		case stateDoubt, stateOwed:
+		case stateAbandoned:
+			return errClientEnded
+		default:
 			return nil
-		} else if err != nil {
+		}
+		if _, err := s.open(); err != nil {
 			return err
 		}
 	}
+	return s.watched(func() error {
+		if err := s.stream.CloseSend(); err != nil {
+			return s.broken(err)
+		}
+		for {
+			if _, err := s.recv(); errors.Is(err, errStreamEnded) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+	})
 }
 
-// open opens a stream, registers the client on it, and returns the value that
-// the service has for it.
+// resume opens a new stream if the last one broke, for a client that is there.
+func (s *counting) resume() error {
+	if s.stream != nil {
+		return nil
+	}
+	if s.look(); s.recovery.state != stateLost && s.recovery.state != stateDoubt {
+		return errClientEnded
+	}
+	_, err := s.open()
+	return err
+}
+
+// look tells recovery whether the client has ended.
+func (s *counting) look() {
+	switch presenceOf(s.nc) {
+	case halfClosed:
+		s.recovery.happen(eventEnded)
+	case gone:
+		s.recovery.happen(eventGone)
+	}
+}
+
+// open opens a stream, registers the client on it, and returns the value that the
+// service had for it. A value in doubt is repeated.
 func (s *counting) open() (last int64, err error) {
+	if s.recovery.state.unsaved() && !s.recovery.canRepeat() {
+		return 0, errNoToken
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	watch := time.AfterFunc(s.g.limits.UpstreamRecovery, cancel)
-	defer watch.Stop()
+	s.watch.await(s.conn, cancel)
+	defer s.watch.answered()
 	stream, err := s.g.cfg.Numbers.Count(ctx)
 	if err != nil {
 		cancel()
 		return 0, err
 	}
-	s.stream, s.cancel, s.watch, s.sent = stream, cancel, watch, 0
+	s.stream, s.cancel, s.sent = stream, cancel, 0
 	if err := s.send(newRegister(s.id)); err != nil {
 		return 0, err
 	}
@@ -149,31 +196,27 @@ func (s *counting) open() (last int64, err error) {
 		return 0, err
 	}
 	if resp.GetRegistered() == nil {
-		return 0, fmt.Errorf("register was answered by %T", resp.GetKind())
+		return 0, s.broken(fmt.Errorf("register was answered by %T", resp.GetKind()))
 	}
-	return resp.GetRegistered().GetValue(), nil
+	last = resp.GetRegistered().GetValue()
+	s.recovery.registered(resp.GetRegistered().GetSession())
+	if s.recovery.state == stateRepeated {
+		err = s.send(newRepeat(s.recovery.value, s.recovery.origin))
+	}
+	return last, err
 }
 
-// reopen opens a new stream if the last one broke. What the client reported last
-// is reported again: whoever answers now may never have seen it.
-func (s *counting) reopen() error {
-	if s.stream != nil {
-		return nil
-	}
-	if _, err := s.open(); err != nil {
-		return err
-	}
-	if s.reported {
-		return s.send(newReport(s.value))
-	}
-	return nil
+// watched calls ask, which waits for the service on the stream, in bounded time.
+func (s *counting) watched(ask func() error) error {
+	s.watch.await(s.conn, s.cancel)
+	defer s.watch.answered()
+	return ask()
 }
 
 // send sends req. If it fails, the stream is dropped.
 func (s *counting) send(req *numbersv1.CountRequest) error {
 	if req.GetReport() != nil {
 		s.sent++
-		s.unsaved = true
 	}
 	err := s.stream.Send(req)
 	for errors.Is(err, io.EOF) { // which says that Recv knows more
@@ -200,7 +243,9 @@ func (s *counting) recv() (*numbersv1.CountResponse, error) {
 		case s.resp.GetCommitted() == nil:
 			return &s.resp, nil
 		}
-		s.unsaved = s.sent > s.resp.GetCommitted().GetReports()
+		if s.sent > 0 && s.resp.GetCommitted().GetReports() >= s.sent {
+			s.recovery.happen(eventCommitted)
+		}
 	}
 }
 
@@ -214,5 +259,6 @@ func (s *counting) drop() {
 	if s.stream != nil {
 		s.cancel()
 		s.stream = nil
+		s.recovery.happen(eventBroken)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"time"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
@@ -111,13 +110,14 @@ func (c *conn) answerFile(name []byte) (e ending, ok bool) {
 	case codes.NotFound, codes.InvalidArgument:
 		return ending{}, false
 	}
-	return upstreamEnding(err), true
+	return c.upstreamEnding(err), true
 }
 
 // get calls Get and returns its first response, for which it waits if the
 // service is UNAVAILABLE.
 func (c *conn) get(name string) (stream filesv1.FileService_GetClient, first *filesv1.GetResponse, err error) {
-	defer time.AfterFunc(c.g.limits.UpstreamRecovery, c.cancel).Stop()
+	c.watch.await(c, c.cancel)
+	defer c.watch.answered()
 	err = c.retry(c.g.limits.UpstreamWait, func() (err error) {
 		if stream, err = c.g.cfg.Files.Get(c.ctx, &filesv1.GetRequest{Name: name}); err == nil {
 			first, err = stream.Recv()
@@ -137,14 +137,16 @@ func (c *conn) sendFile(stream filesv1.FileService_GetClient, resp *filesv1.GetR
 		sent += len(resp.GetData())
 		complete := resp.Crc32C != nil
 		var err error
+		c.watch.await(c, c.cancel)
 		resp, err = stream.Recv()
+		c.watch.answered()
 		switch {
 		case errors.Is(err, io.EOF) && complete:
 			return servedEnding(sent)
 		case errors.Is(err, io.EOF):
-			return upstreamEnding(errors.New("the service ended the file without its checksum"))
+			return c.upstreamEnding(errors.New("the service ended the file without its checksum"))
 		case err != nil:
-			return upstreamEnding(err)
+			return c.upstreamEnding(err)
 		}
 	}
 }
@@ -154,7 +156,7 @@ func (c *conn) sendFile(stream filesv1.FileService_GetClient, resp *filesv1.GetR
 func (c *conn) answerList(end string) ending {
 	names, err := c.list()
 	if err != nil {
-		return upstreamEnding(err)
+		return c.upstreamEnding(err)
 	}
 	var reply []byte
 	switch end {
@@ -166,7 +168,7 @@ func (c *conn) answerList(end string) ending {
 		reply = joinNames(names, isPrintable, '\n')
 	}
 	if err != nil {
-		return upstreamEnding(err)
+		return c.upstreamEnding(err)
 	}
 	if err := c.write(reply); err != nil {
 		return writeEnding(err)
@@ -176,7 +178,8 @@ func (c *conn) answerList(end string) ending {
 
 // list returns the names of the files in the cache, all pages of them.
 func (c *conn) list() (names []string, err error) {
-	defer time.AfterFunc(c.g.limits.UpstreamRecovery, c.cancel).Stop()
+	c.watch.await(c, c.cancel)
+	defer c.watch.answered()
 	req := &filesv1.ListRequest{Source: filesv1.Source_SOURCE_CACHE}
 	for size := 0; size <= maxList; {
 		var resp *filesv1.ListResponse
@@ -209,6 +212,6 @@ func servedEnding(sent int) ending {
 }
 
 // upstreamEnding resets, so that nobody takes what was sent so far for all.
-func upstreamEnding(err error) ending {
-	return ending{reason: ReasonUpstream, how: reset, err: err}
+func (c *conn) upstreamEnding(err error) ending {
+	return ending{reason: c.upstreamReason(err), how: reset, err: err}
 }

@@ -101,9 +101,9 @@ func FuzzNumbers(f *testing.F) {
 		if got != want || reason != wantReason {
 			t.Fatalf("%q was answered by %q, %s, want %q, %s", s, got, reason, want, wantReason)
 		}
-		for _, v := range numbers.values {
-			if v != value {
-				t.Fatalf("%q left the value %d, want %d", s, v, value)
+		for _, r := range numbers.store.records {
+			if r.value != value {
+				t.Fatalf("%q left the value %d, want %d", s, r.value, value)
 			}
 		}
 	})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,6 +32,10 @@ const (
 // that a short file does; what more come at the same moment may have new ones.
 const maxIdle = 64
 
+// cutTime is how long Shutdown waits for what it has cut. Then a call hangs that
+// heeds no context, and the process has better things to do than to wait for it.
+const cutTime = 5 * time.Second
+
 // Dialects says what is spoken on a port.
 type Dialects int
 
@@ -53,10 +56,11 @@ type Gateway struct {
 	wg       sync.WaitGroup // of connections, and of the goroutines that serve them
 	waiting  chan *conn     // to a goroutine that has none
 	idle     atomic.Int32   // goroutines that have none
+	tally    tally
 
 	mu        sync.Mutex // guards the fields below, and that no connection is added while draining
 	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
+	places    admission
 }
 
 // New returns a Gateway that serves as cfg says.
@@ -68,13 +72,15 @@ func New(cfg Config) *Gateway {
 		cfg.Metrics = noMetrics{}
 	}
 	cfg.NotFound = cmp.Or(cfg.NotFound, DefaultNotFound)
+	limits := cfg.Limits.withDefaults()
 	return &Gateway{
 		cfg:       cfg,
-		limits:    cfg.Limits.withDefaults(),
+		limits:    limits,
 		draining:  make(chan struct{}),
 		waiting:   make(chan *conn),
+		tally:     tally{log: cfg.Logger},
 		listeners: make(map[net.Listener]struct{}),
-		conns:     make(map[*conn]struct{}),
+		places:    newAdmission(limits, cfg.TrustedNetworks),
 	}
 }
 
@@ -165,37 +171,39 @@ func (g *Gateway) work(c *conn) {
 
 // admit takes c among the connections, or tells why not.
 func (g *Gateway) admit(c *conn) (refused Reason) {
-	if !allowed(g.cfg.Allow, c.addr.Addr()) {
+	if len(g.cfg.Allow) > 0 && !contains(g.cfg.Allow, c.addr.Addr()) {
 		return ReasonNotAllowed
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.isDraining():
+	if g.isDraining() {
 		return ReasonShutdown
-	case len(g.conns) >= g.limits.MaxConns:
-		return ReasonOverCapacity
 	}
-	g.conns[c] = struct{}{}
+	lost, refused := g.places.add(c)
+	if refused != "" {
+		return refused
+	}
+	if lost != nil {
+		lost.nc.Close() // which its goroutine notices
+	}
 	g.wg.Add(1)
 	return ""
+}
+
+// heard notes that c has sent something, or will not. It reports whether c still has
+// its place.
+func (g *Gateway) heard(c *conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.places.heard(c)
 }
 
 // release undoes admit.
 func (g *Gateway) release(c *conn) {
 	g.mu.Lock()
-	delete(g.conns, c)
+	g.places.remove(c)
 	g.mu.Unlock()
 	g.wg.Done()
-}
-
-func allowed(prefixes []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(addr.WithZone("")) { // no prefix contains a zoned address
-			return true
-		}
-	}
-	return len(prefixes) == 0
 }
 
 func (g *Gateway) track(l net.Listener) bool {
@@ -233,8 +241,10 @@ func (g *Gateway) isDraining() bool {
 //  3. When ctx ends, what is left is cut: calls are cancelled and connections
 //     reset. Shutdown then returns ctx's error, else nil.
 //
-// It returns when no connection and no goroutine is left, whatever ctx says.
+// It returns when no connection and no goroutine is left, but no later than 5 s after
+// ctx's end, if a service hangs that heeds no context.
 func (g *Gateway) Shutdown(ctx context.Context) error {
+	defer g.tally.flush()
 	g.drain()
 	done := make(chan struct{})
 	go func() {
@@ -247,8 +257,12 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	g.cutAll()
-	<-done
-	return ctx.Err()
+	select {
+	case <-done:
+		return ctx.Err()
+	case <-time.After(cutTime):
+		return fmt.Errorf("legacytcp: a service does not let go of its callers: %w", ctx.Err())
+	}
 }
 
 func (g *Gateway) drain() {
@@ -261,7 +275,7 @@ func (g *Gateway) drain() {
 	for l := range g.listeners {
 		l.Close()
 	}
-	for c := range g.conns {
+	for c := range g.places.conns {
 		c.wake()
 	}
 }
@@ -270,7 +284,7 @@ func (g *Gateway) cutAll() {
 	g.cut.Store(true)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c := range g.conns {
+	for c := range g.places.conns {
 		c.cancel()
 		c.reset()
 	}

@@ -66,6 +66,10 @@ func (d *door) checkLog(tb testing.TB) {
 			if strings.Contains(l, `msg="legacy connection closed"`) && strings.Contains(l, " reason="+string(reason)) {
 				logged++
 			}
+			more := 0
+			if _, err := fmt.Sscanf(l[strings.Index(l, " reason=")+1:], "reason="+string(reason)+" connections=%d", &more); err == nil {
+				logged += more
+			}
 		}
 		if logged != n {
 			tb.Errorf("%d connections were closed as %q, and %d are in the log", n, reason, logged)
@@ -150,6 +154,7 @@ type counts struct {
 	mu             sync.Mutex
 	changed        chan struct{}
 	opened, frames int
+	merged         int
 	closed         map[Reason]int
 }
 
@@ -168,6 +173,7 @@ func (c *counts) change(f func()) {
 func (c *counts) Opened()         { c.change(func() { c.opened++ }) }
 func (c *counts) Closed(r Reason) { c.change(func() { c.closed[r]++ }) }
 func (c *counts) BadFrame()       { c.change(func() { c.frames++ }) }
+func (c *counts) Merged(n int)    { c.change(func() { c.merged += n }) }
 
 // await waits until n connections were closed for that reason.
 func (c *counts) await(tb testing.TB, r Reason, n int) {

@@ -29,9 +29,11 @@ var errLost = errors.New("the last value may be lost")
 type session struct {
 	*conn
 	counting counting
+	values   values
 
 	replies []byte // to be written before the next read
 	gone    bool   // a write failed: there is nobody to reply to
+	missed  error  // why a draw of a client that had sent EOF was not answered
 	bad     int    // frames that were no requests
 }
 
@@ -57,80 +59,118 @@ func (c *conn) serveNumbers() ending {
 	case status.Code(err) == codes.InvalidArgument:
 		return ending{reason: ReasonBadID, err: err}
 	case err != nil:
-		return ending{reason: ReasonUpstream, err: err}
+		return s.failure(err)
 	}
 	s.reply(last)
 
 	e := s.run()
-	if e.reason != ReasonUpstream {
-		if err := s.counting.finish(); err != nil {
-			e = ending{reason: ReasonUpstream, err: errors.Join(e.err, err)}
-		}
+	s.logMerged(true)
+	if s.missed != nil {
+		e = ending{reason: ReasonUpstream, err: s.missed}
 	}
-	if s.counting.unsaved {
+	if s.counting.recovery.state.unsaved() {
 		e.how, e.err = reset, errors.Join(e.err, errLost)
 	}
 	return e
 }
 
+// run serves the client to its end, and makes its last report durable.
 func (s *session) run() ending {
+	e, failed := s.serve()
+	if failed {
+		return e
+	}
+	err := s.reportHeld()
+	if err == nil {
+		err = s.counting.finish()
+	}
+	if err != nil {
+		e = ending{reason: s.upstreamReason(err), err: errors.Join(e.err, err)}
+	}
+	return e
+}
+
+// serve serves the client until it ends, or the service failed.
+
+func (s *session) serve() (e ending, failed bool) {
 	var drainBy time.Time
 	for {
-		e, over := s.handleFrames()
+		e, over, failed := s.handleFrames()
 		if err := s.flush(); err != nil {
-			return writeEnding(err)
+			return writeEnding(err), failed
 		}
 		if over {
-			return e
+			return e, failed
 		}
 		if s.g.isDraining() {
 			if drainBy.IsZero() {
 				drainBy = time.Now().Add(drainTime)
 			}
 			if time.Now().After(drainBy) {
-				return ending{reason: ReasonShutdown, how: linger}
+				return ending{reason: ReasonShutdown, how: linger}, false
 			}
 		}
-		if err := s.fill(s.g.limits.IdleTimeout); err != nil {
-			return s.readEnding(err, ReasonIdle)
+		s.logMerged(false)
+		due, err := s.fillValues()
+		if err != nil {
+			return s.readEnding(err, ReasonIdle), false
+		}
+		if !due {
+			continue
+		}
+		if err := s.reportHeld(); err != nil {
+			return s.failure(err), true
 		}
 	}
 }
 
-// handleFrames handles all complete frames that have been read.
-func (s *session) handleFrames() (e ending, over bool) {
+// failure is the end of a session whose service failed.
+func (s *session) failure(err error) ending { return ending{reason: s.upstreamReason(err), err: err} }
+
+// handleFrames handles all complete frames that have been read. It failed if the
+// service did.
+func (s *session) handleFrames() (e ending, over, failed bool) {
 	for {
 		frame, state := s.in.next()
 		switch state {
 		case frameIncomplete:
-			return ending{}, false
+			return ending{}, false, false
 		case frameTooLong:
-			return ending{reason: ReasonFrameTooLong, how: linger}, true
+			return ending{reason: ReasonFrameTooLong, how: linger}, true, false
 		}
 
 		var err error
 		switch kind, value := parseRequest(frame); kind {
 		case requestReport:
-			err = s.counting.report(value)
+			err = s.takeValue(value)
 		case requestEven:
 			err = s.draw(drawEven)
 		case requestOdd:
 			err = s.draw(drawOdd)
 		default:
 			if s.badFrame(frame); s.bad == maxBadFrames {
-				return ending{reason: ReasonBadFrames, how: linger}, true
+				return ending{reason: ReasonBadFrames, how: linger}, true, false
 			}
 		}
 		if err != nil {
-			return ending{reason: ReasonUpstream, err: err}, true
+			return s.failure(err), true, true
 		}
 	}
 }
 
+// draw answers a draw. One that is not answered because the client had sent EOF and
+// the session was lost does not end what is to be done of the rest.
 func (s *session) draw(req drawRequest) error {
+	if err := s.reportHeld(); err != nil {
+		return err
+	}
 	n, err := s.counting.draw(req)
-	if err == nil {
+	switch {
+	case err == nil:
 		s.reply(int64(n))
+	case errors.Is(err, errClientEnded) && s.counting.recovery.state != stateAbandoned && s.counting.recovery.state != stateOver:
+		s.missed = err
+		return nil
 	}
 	return err
 }
@@ -138,6 +178,9 @@ func (s *session) draw(req drawRequest) error {
 func (s *session) badFrame(frame []byte) {
 	s.bad++
 	s.g.cfg.Metrics.BadFrame()
+	if !s.g.tally.ownLine("") {
+		return
+	}
 	// A frame is always shorter than the 64 bytes that the log may show of it.
 	s.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy client sent a frame that is no request",
 		slog.String("peer", s.peer), slog.Int("client_id", int(s.counting.id)), slog.String("frame", strconv.Quote(string(frame))))

@@ -15,9 +15,12 @@ const (
 	ReasonBadFrames        Reason = "bad_frames"         // too many frames that are no requests
 	ReasonFrameTooLong     Reason = "frame_too_long"     // a frame of the number dialect without an end
 	ReasonBadID            Reason = "bad_id"             // a client ID that the service does not accept
-	ReasonOverCapacity     Reason = "over_capacity"      // MaxConns others were open
+	ReasonOverCapacity     Reason = "over_capacity"      // MaxConns others were open, none of them silent
+	ReasonAddressCapacity  Reason = "address_capacity"   // so were MaxConnsPerAddress others of its address
+	ReasonPressure         Reason = "pressure"           // silent for longest when a newcomer needed a place
 	ReasonNotAllowed       Reason = "not_allowed"        // the client's address is not on the allow list
 	ReasonUpstream         Reason = "upstream"           // the service failed, or was away for too long
+	ReasonUpstreamLimit    Reason = "upstream_limit"     // the service takes no more sessions, perhaps of that ID
 	ReasonPanic            Reason = "panic"              // a fault of the gateway; the log has the stack
 )
 

@@ -25,6 +25,7 @@ type slab struct {
 
 var slabs = sync.Pool{New: func() any { return new(slab) }}
 
+// newReport returns the report of a new value.
 func newReport(value int64) *numbersv1.CountRequest {
 	s := slabs.Get().(*slab)
 	r := &s.reports[s.used]
@@ -35,4 +36,12 @@ func newReport(value int64) *numbersv1.CountRequest {
 	r.kind.Report = &r.report
 	r.request.Kind = &r.kind
 	return &r.request
+}
+
+// newRepeat returns a report of a value that was first made in another session. They
+// are too rare to have memory kept for them.
+func newRepeat(value int64, session string) *numbersv1.CountRequest {
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{
+		Report: &numbersv1.Report{Value: value, RepeatsSession: session},
+	}}
 }

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
@@ -25,22 +26,56 @@ type stubNumbers struct {
 
 	draws []int32 // given in turn, whatever the parity
 	// before, if set, is asked before a request is handled.
-	before func(context.Context, *numbersv1.CountRequest) error
+	before   func(context.Context, *numbersv1.CountRequest) error
+	noTokens bool // as a service of before there were repeats
 
-	mu     sync.Mutex
-	drawn  int
-	values map[int32]int64
-	md     metadata.MD // of the last session
+	mu    sync.Mutex
+	drawn int
+	store *stubStore
+	md    metadata.MD // of the last session
 }
 
 func newStubNumbers() *stubNumbers {
-	return &stubNumbers{draws: []int32{79, 90, 57, 12, 33, 8}, values: make(map[int32]int64)}
+	return newStubOver(&stubStore{records: make(map[int32]stubRecord)})
 }
 
-func (s *stubNumbers) value(id int32) int64 {
+// newStubOver returns a service over a store that others may share.
+func newStubOver(store *stubStore) *stubNumbers {
+	return &stubNumbers{draws: []int32{79, 90, 57, 12, 33, 8}, store: store}
+}
+
+func (s *stubNumbers) value(id int32) int64 { return s.store.of(id).value }
+
+// stubStore is a register. Of a repeated report it does what the API says.
+type stubStore struct {
+	mu      sync.Mutex
+	records map[int32]stubRecord
+	refused int // repeats that came too late
+}
+
+type stubRecord struct{ value, revision, writer int64 }
+
+// stubSessions are all that there ever were.
+var stubSessions atomic.Int64
+
+func (s *stubStore) of(id int32) stubRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.values[id]
+	return s.records[id]
+}
+
+func (s *stubStore) write(id int32, writer int64, r *numbersv1.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.records[id]
+	if token := r.GetRepeatsSession(); token != "" {
+		var session, revision int64
+		if _, err := fmt.Sscanf(token, "%d@%d", &session, &revision); err != nil || now.writer != session && now.revision != revision {
+			s.refused++
+			return
+		}
+	}
+	s.records[id] = stubRecord{r.GetValue(), now.revision + 1, writer}
 }
 
 // Count confirms reports as late as it can: just before it answers a draw, and
@@ -51,6 +86,7 @@ func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 	s.mu.Unlock()
 	var id int32
 	var reports, committed int64
+	session := stubSessions.Add(1)
 	commit := func() error {
 		if committed == reports {
 			return nil
@@ -77,12 +113,14 @@ func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 			if id = k.Register.GetClientId(); id < 0 || id > 10_000 {
 				return status.Error(codes.InvalidArgument, "client ID out of range")
 			}
-			err = stream.Send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{
-				Registered: &numbersv1.Registered{Value: s.value(id), Increment: 1}}})
+			now := s.store.of(id)
+			registered := &numbersv1.Registered{Value: now.value, Increment: 1}
+			if !s.noTokens {
+				registered.Session = fmt.Sprintf("%d@%d", session, now.revision)
+			}
+			err = stream.Send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{Registered: registered}})
 		case *numbersv1.CountRequest_Report:
-			s.mu.Lock()
-			s.values[id] = k.Report.GetValue()
-			s.mu.Unlock()
+			s.store.write(id, session, k.Report)
 			reports++
 		case *numbersv1.CountRequest_Draw:
 			if err = commit(); err == nil {
@@ -105,6 +143,7 @@ type stubFile struct {
 	data       []byte
 	code       codes.Code // not OK: the call ends so after data
 	noChecksum bool
+	hangs      bool // after data, until the call ends
 }
 
 // stubFiles is a FileService of scripted files, which are all in the cache.
@@ -190,6 +229,13 @@ func (s *stubFiles) Get(req *filesv1.GetRequest, stream filesv1.FileService_GetS
 			return err
 		}
 		resp = &filesv1.GetResponse{}
+	}
+	if f.hangs {
+		if err := stream.Send(resp); err != nil {
+			return err
+		}
+		<-stream.Context().Done()
+		return stream.Context().Err()
 	}
 	if f.code != codes.OK {
 		if len(f.data) > 0 {

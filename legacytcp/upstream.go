@@ -19,8 +19,8 @@ const (
 func isUnavailable(err error) bool { return status.Code(err) == codes.Unavailable }
 
 // retry calls try until it ends in anything but UNAVAILABLE, until the next
-// attempt would begin later than limit from now, or until the gateway is shut
-// down. It returns the last error.
+// attempt would begin later than limit from now, until the client is seen to have
+// gone, or until the gateway is shut down. It returns the last error.
 func (c *conn) retry(limit time.Duration, try func() error) error {
 	giveUp := time.Now().Add(limit)
 	for pause := minRetryPause; ; pause = min(2*pause, maxRetryPause) {
@@ -29,10 +29,21 @@ func (c *conn) retry(limit time.Duration, try func() error) error {
 			return err
 		}
 		wait := pause - rand.N(pause/2)
-		if time.Now().Add(wait).After(giveUp) || !c.sleep(wait) {
+		if time.Now().Add(wait).After(giveUp) || !c.sleep(wait) || presenceOf(c.nc) == gone {
 			return err
 		}
 	}
+}
+
+// upstreamReason tells why a connection is closed for which a call failed.
+func (c *conn) upstreamReason(err error) Reason {
+	switch {
+	case presenceOf(c.nc) == gone:
+		return ReasonClient
+	case status.Code(err) == codes.ResourceExhausted:
+		return ReasonUpstreamLimit
+	}
+	return ReasonUpstream
 }
 
 // sleep reports whether it slept for d, and was not ended by a shutdown.

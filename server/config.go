@@ -40,11 +40,16 @@ type commonConfig struct {
 	Admin        string        `default:"localhost:9090" placeholder:"ADDRESS" help:"Where to serve metrics, health and profiles over HTTP (${default}; empty: nowhere)."`
 	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long open calls may go on when the program is told to stop (${default})."`
 
-	Legacy            string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
-	LegacyFiles       string         `placeholder:"ADDRESS" help:"Where to serve the original file protocol alone (nowhere)."`
-	LegacyAllow       []netip.Prefix `placeholder:"CIDR" help:"Take the original protocols only from these addresses; may be repeated (all)."`
-	LegacyNotFound    string         `default:"File not found" placeholder:"TEXT" help:"What the original file protocol answers where there is no such file (${default})."`
-	LegacyBareReplies bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
+	Legacy                      string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
+	LegacyFiles                 string         `placeholder:"ADDRESS" help:"Where to serve the original file protocol alone (nowhere)."`
+	LegacyAllow                 []netip.Prefix `placeholder:"CIDR" help:"Take the original protocols only from these addresses; may be repeated (all)."`
+	LegacyConnections           int            `default:"16384" placeholder:"N" help:"How many connections of the original protocols may be open (${default})."`
+	LegacyConnectionsPerAddress int            `default:"12288" placeholder:"N" help:"How many of them from one address, or one IPv6 network of 64 bits (${default})."`
+	LegacyNotFound              string         `default:"File not found" placeholder:"TEXT" help:"What the original file protocol answers where there is no such file (${default})."`
+	LegacyBareReplies           bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
+
+	TrustedNetworks []netip.Prefix `placeholder:"CIDR" help:"Set no bound for each address in these networks, where many clients share one; may be repeated (none)."`
+	ReportRate      int            `default:"1000" placeholder:"N" help:"How many values a counting session reports in a second; of more, newer ones stand for older ones (${default})."`
 }
 
 // serveConfig is what the serve command can be told.
@@ -127,12 +132,21 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	return cmd, nil
 }
 
+// maxReportRate is beyond what one session could ever report: a microsecond each.
+const maxReportRate = 1_000_000
+
 func (c *commonConfig) validate() error {
 	switch {
 	case c.DrainTimeout < 0:
 		return fmt.Errorf("--drain-timeout: must not be negative, is %s", c.DrainTimeout)
 	case c.LegacyNotFound == "":
 		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
+	case c.LegacyConnections < 1:
+		return fmt.Errorf("--legacy-connections: must be 1 or more, is %d", c.LegacyConnections)
+	case c.LegacyConnectionsPerAddress < 1:
+		return fmt.Errorf("--legacy-connections-per-address: must be 1 or more, is %d", c.LegacyConnectionsPerAddress)
+	case c.ReportRate < 1 || c.ReportRate > maxReportRate:
+		return fmt.Errorf("--report-rate: must be 1 to %d, is %d", maxReportRate, c.ReportRate)
 	}
 	return nil
 }

@@ -61,13 +61,19 @@ func listen(flag, address string) (net.Listener, error) {
 // openDoors makes the doors to the services behind channel.
 func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, healthy func() bool) {
 	f.gateway = legacytcp.New(legacytcp.Config{
-		Numbers:     numbersv1.NewNumberServiceClient(channel),
-		Files:       filesv1.NewFileServiceClient(channel),
-		Logger:      log,
-		Metrics:     newGatewayMetrics(f.registry),
-		Allow:       f.cfg.LegacyAllow,
-		NotFound:    f.cfg.LegacyNotFound,
-		BareReplies: f.cfg.LegacyBareReplies,
+		Numbers:         numbersv1.NewNumberServiceClient(channel),
+		Files:           filesv1.NewFileServiceClient(channel),
+		Logger:          log,
+		Metrics:         newGatewayMetrics(f.registry),
+		Allow:           f.cfg.LegacyAllow,
+		TrustedNetworks: f.cfg.TrustedNetworks,
+		NotFound:        f.cfg.LegacyNotFound,
+		BareReplies:     f.cfg.LegacyBareReplies,
+		Limits: legacytcp.Limits{
+			MaxConns:           f.cfg.LegacyConnections,
+			MaxConnsPerAddress: f.cfg.LegacyConnectionsPerAddress,
+			ReportRate:         f.cfg.ReportRate,
+		},
 	})
 	f.admin = admin.New(f.registry, healthy)
 }

@@ -28,6 +28,7 @@ type gatewayMetrics struct {
 	open      prometheus.Gauge
 	closed    *prometheus.CounterVec
 	badFrames prometheus.Counter
+	merged    prometheus.Counter
 }
 
 var _ legacytcp.Metrics = (*gatewayMetrics)(nil)
@@ -50,8 +51,12 @@ func newGatewayMetrics(r *prometheus.Registry) *gatewayMetrics {
 			Name: "parity_legacy_bad_frames_total",
 			Help: "Frames of the number dialect that were no requests, and were skipped.",
 		}),
+		merged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "parity_legacy_merged_values_total",
+			Help: "Values of the number dialect that came faster than is reported, and that newer ones stood for.",
+		}),
 	}
-	r.MustRegister(m.opened, m.open, m.closed, m.badFrames)
+	r.MustRegister(m.opened, m.open, m.closed, m.badFrames, m.merged)
 	return m
 }
 
@@ -66,6 +71,8 @@ func (m *gatewayMetrics) Closed(why legacytcp.Reason) {
 }
 
 func (m *gatewayMetrics) BadFrame() { m.badFrames.Inc() }
+
+func (m *gatewayMetrics) Merged(values int) { m.merged.Add(float64(values)) }
 
 // cacheCollector tells how the cache does.
 type cacheCollector struct{ cache *filecache.Cache }
