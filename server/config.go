@@ -49,7 +49,7 @@ type commonConfig struct {
 	LegacyBareReplies           bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
 
 	TrustedNetworks []netip.Prefix `placeholder:"CIDR" help:"Set no bound for each address in these networks, where many clients share one; may be repeated (none)."`
-	ReportRate      int            `default:"1000" placeholder:"N" help:"How many values a counting session reports in a second; of more, newer ones stand for older ones (${default})."`
+	ReportRate      int            `default:"1000" placeholder:"N" help:"How many values a second are taken from one counting session (${default})."`
 }
 
 // serveConfig is what the serve command can be told.
@@ -77,7 +77,6 @@ type serveConfig struct {
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
 
 	SessionsPerClient int `default:"64" placeholder:"N" help:"How many counting sessions one client ID may have open at a time (${default}; 0: any number)."`
-	ReportRate        int `default:"1000" placeholder:"N" help:"How many values a second are taken from one counting session over gRPC (${default}; 0: any number)."`
 }
 
 // gatewayConfig is what the gateway command can be told.
@@ -178,8 +177,6 @@ func (c *serveConfig) validate() error {
 		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
 	case c.SessionsPerClient < 0:
 		return fmt.Errorf("--sessions-per-client: must not be negative, is %d", c.SessionsPerClient)
-	case c.ReportRate < 0:
-		return fmt.Errorf("--report-rate: must not be negative, is %d", c.ReportRate)
 	}
 	if err := register.Validate(c.State); err != nil {
 		return fmt.Errorf("--state: %w", err)
