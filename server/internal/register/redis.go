@@ -51,9 +51,13 @@ const (
 //   - A write that repeats an earlier one (Change.Repeats) is judged anew.
 //
 // So an attempt whose reply was lost, or that reaches Redis much later, cannot undo
-// what was written since. If two servers have a session of one client each at the
-// same time, and one of them loses Redis, it cannot know which of its last writes and
-// the other's was earlier: the other's stays until its session reports again.
+// what was written since. While Redis answers, neither does a client's last report at
+// a server that it leaves: at the next one, its registration and its first report are
+// two groups, and in between the first server has written.
+//
+// If two servers have a session of the same client at the same time, and one of them
+// loses Redis, it cannot know which was earlier, its last write or the other's: the
+// other's stays until its own session reports again.
 //
 // The keys, all of format v1:
 //
