@@ -323,6 +323,41 @@ func TestFaultTalkingStrangers(t *testing.T) {
 	}
 }
 
+// TestFaultManySessionsOfOneID opens more sessions of one ID than the service takes. The
+// next is closed at once and is not tried again, and others come in.
+func TestFaultManySessionsOfOneID(t *testing.T) {
+	const most = 64 // the default
+	p, log := startAlone(t)
+	for range most {
+		c := dialOld(t, p.legacy)
+		c.send(t, "7 ")
+		if err := c.expect("0 ", faultPatience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	extra := dialOld(t, p.legacy)
+	extra.send(t, "7 ")
+	extra.SetReadDeadline(time.Now().Add(faultPatience))
+	if reply, err := io.ReadAll(extra); err != nil || len(reply) > 0 {
+		t.Errorf("session %d got %q, %v; want EOF", most+1, reply, err)
+	}
+	other := dialOld(t, p.legacy)
+	other.send(t, "8 ")
+	if err := other.expect("0 ", faultPatience); err != nil {
+		t.Errorf("another ID: %v", err)
+	}
+	if err := p.terminate(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "reason=upstream_limit"); n != 1 {
+		t.Errorf("%d connections closed for the service's limit, want 1", n)
+	}
+}
+
 // dialFrom connects from an address of this machine.
 func dialFrom(t *testing.T, from, addr string) oldClient {
 	t.Helper()
