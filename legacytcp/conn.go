@@ -110,15 +110,10 @@ func (c *conn) report(e ending) {
 	c.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy connection closed", attrs...)
 }
 
-// byStranger reports whether a connection can be ended so by anybody, without a
-// service being called for it.
+// byStranger reports whether anybody can end a connection so without a service being
+// called for it.
 func (c *conn) byStranger(why Reason) bool {
-	switch why {
-	case ReasonNotAllowed, ReasonOverCapacity, ReasonAddressCapacity, ReasonPressure, ReasonFirstByteTimeout,
-		ReasonBadFrames, ReasonFrameTooLong, ReasonBadID:
-		return true
-	}
-	return !c.spoke && why == ReasonClient
+	return !c.spoke || why == ReasonBadFrames || why == ReasonFrameTooLong || why == ReasonBadID
 }
 
 // serve reads the first bytes and speaks the dialect that they are of.

@@ -31,7 +31,9 @@
 //	quiet    = 20 ms without another byte, or the client's EOF
 //	replies  = number SP *( number SP )     ; without SP if the gateway is set to bare replies
 //
-// A value is a report and is not answered. Each "odd" or "even" is answered by
+// A value is a report and is not answered. Of values that come faster than 1,000 a
+// second, newer ones stand for older ones: the newest is reported as soon as the rate
+// allows, before the next draw, and at the end. Each "odd" or "even" is answered by
 // one number, in the order asked; so is the ID, by the value last reported under
 // it. What one read brings is answered in one write: "3 odd even " by "79 90 ".
 // (The original answered in reverse, with nothing between the numbers.) CR and
@@ -48,12 +50,29 @@
 // When the client closes or resets, what had arrived is still processed, and the
 // gateway's own EOF comes after the reports have become durable.
 //
-// If the service becomes UNAVAILABLE, the gateway registers again with the same
-// ID, reports the client's last value again and repeats the draw that is not
-// answered yet. The client notices a delay of at most 30 s, or its end. A service that
-// hangs, so that nobody is told, has 30 s for an answer; where none is waited for,
-// it is the channel's own checks that find it out. If the last report may not have
-// become durable, the client gets a reset.
+// # Recovery
+//
+// If the service becomes UNAVAILABLE, the gateway looks whether the client is still
+// there, without reading from it:
+//
+//   - It is. The gateway registers again with the same ID, repeats the last value if
+//     it is not known to be durable, and the draw that is not answered yet. The client
+//     notices a delay of at most 30 s, or its end.
+//   - It has sent EOF, and may wait for the gateway's, which says that all is durable.
+//     Its draws are not answered any more. When the rest of its values has been read,
+//     the gateway registers again if the last of them is not known to be durable, and
+//     repeats it.
+//   - It has reset its connection. Nothing is repeated and nobody registered.
+//
+// A repeated value is never a new one: it names the session in which it was reported
+// first (Report.repeats_session), and the service drops it where anybody else has
+// written since. So it cannot undo what the client has counted to by another server,
+// and two servers behind one gateway may come and go. A service that gives its
+// sessions no names is repeated nothing.
+//
+// A service that hangs, so that nobody is told, has 30 s for each answer, and no longer
+// than a second after its client has reset the connection. If the last report may not
+// have become durable, the client gets a reset.
 //
 // # File dialect
 //
@@ -111,10 +130,19 @@
 //	5 min       between two reads of the number dialect
 //	30 s        for a write to make progress, looked at every 7.5 s: one byte that the
 //	            kernel takes is enough, whether the client reads it or not
-//	16,384      connections; the next is closed at once
+//	16,384      connections, of which 12,288 from one address, or one IPv6 network of 64
+//	            bits; addresses in trusted networks have no bound of their own
+//	1,000       values a second of a session, and so many at once; of more, newer ones
+//	            stand for older ones
 //	5 s         for which a new connection waits for an UNAVAILABLE service
 //	15 s        TCP keepalive, which the listener gives to its connections
 //
+// Who comes when all places are taken, or those of its address, gets the place of the
+// one that has been connected for longest without sending a byte. If there is none it
+// is closed at once.
+//
 // An allow list of address prefixes may narrow who is served at all. Every close
-// has a [Reason], which is logged and counted.
+// has a [Reason], which is logged and counted. What anybody can cause without a service
+// being called, connections that send nothing and frames that are no requests, has 50
+// lines a second in the log; the rest is summed up once a second.
 package legacytcp

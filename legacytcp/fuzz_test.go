@@ -19,6 +19,10 @@ func FuzzFrames(f *testing.F) {
 	f.Add("3748 1 2 odd ", uint16(3))
 	f.Add(" \r\n"+strings.Repeat("x", 63)+" even", uint16(64))
 	f.Add(strings.Repeat("9", 64), uint16(1))
+	for digits := 17; digits < 21; digits++ {
+		nines := strings.Repeat("9", digits)
+		f.Add(nines+" -"+nines+" +"+nines+" - + -0 +1-", uint16(64))
+	}
 	f.Fuzz(func(t *testing.T, s string, n uint16) {
 		got, tooLong := frames(t, s, int(n)+1)
 		want, wantTooLong := modelFrames(s)
@@ -26,6 +30,10 @@ func FuzzFrames(f *testing.F) {
 			t.Fatalf("frames = %q, %v, want %q, %v", got, tooLong, want, wantTooLong)
 		}
 		for _, frame := range got {
+			v, ok := parseValue([]byte(frame))
+			if want, err := strconv.ParseInt(frame, 10, 64); ok != (err == nil) || ok && v != want {
+				t.Fatalf("%q is the value %d, %v; want %d, %v", frame, v, ok, want, err)
+			}
 			kind, value := parseRequest([]byte(frame))
 			if kind == requestBad {
 				continue

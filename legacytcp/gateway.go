@@ -34,7 +34,7 @@ const maxIdle = 64
 
 // cutTime is how long Shutdown waits for what it has cut. Then a call hangs that
 // heeds no context, and the process has better things to do than to wait for it.
-const cutTime = 5 * time.Second
+const cutTime = 2 * time.Second
 
 // Dialects says what is spoken on a port.
 type Dialects int
@@ -241,7 +241,7 @@ func (g *Gateway) isDraining() bool {
 //  3. When ctx ends, what is left is cut: calls are cancelled and connections
 //     reset. Shutdown then returns ctx's error, else nil.
 //
-// It returns when no connection and no goroutine is left, but no later than 5 s after
+// It returns when no connection and no goroutine is left, but no later than 2 s after
 // ctx's end, if a service hangs that heeds no context.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	defer g.tally.flush()

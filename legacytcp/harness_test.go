@@ -104,6 +104,28 @@ func (d *door) dial(tb testing.TB) *peer {
 // peer is a client that is checked byte by byte.
 type peer struct{ *net.TCPConn }
 
+// tcpPair returns both ends of a connection.
+func tcpPair(tb testing.TB) (client *peer, server net.Conn) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	nc, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if server, err = l.Accept(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		nc.Close()
+		server.Close()
+	})
+	return &peer{TCPConn: nc.(*net.TCPConn)}, server
+}
+
 func (p *peer) send(tb testing.TB, s string) {
 	tb.Helper()
 	if _, err := io.WriteString(p, s); err != nil {

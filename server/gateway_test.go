@@ -264,12 +264,16 @@ func TestUpstreamTLS(t *testing.T) {
 
 func TestGatewayMistakes(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                 "--upstream",
-		"--upstream=x --upstream-cert=x":   "--upstream-key",
-		"--upstream=x --legacy=":           "--legacy",
-		"--upstream=x --drain-timeout=-1s": "--drain-timeout",
-		"--upstream=x --legacy-not-found=": "--legacy-not-found",
-		"--upstream=x a-directory":         "a-directory",
+		"":                                                "--upstream",
+		"--upstream=x --upstream-cert=x":                  "--upstream-key",
+		"--upstream=x --legacy=":                          "--legacy",
+		"--upstream=x --drain-timeout=-1s":                "--drain-timeout",
+		"--upstream=x --legacy-not-found=":                "--legacy-not-found",
+		"--upstream=x a-directory":                        "a-directory",
+		"--upstream=x --legacy-connections=0":             "--legacy-connections",
+		"--upstream=x --legacy-connections-per-address=0": "--legacy-connections-per-address",
+		"--upstream=x --trusted-networks=10.0.0.1":        "--trusted-networks",
+		"--upstream=x --report-rate=0":                    "--report-rate",
 		"--upstream=x --upstream-cert=x --upstream-key=x": "--upstream-tls",
 	} {
 		err := run(t.Context(), append([]string{"gateway"}, strings.Fields(args)...), io.Discard, io.Discard)
@@ -354,6 +358,7 @@ func TestAdmin(t *testing.T) {
 		`parity_legacy_connections_closed_total{reason="client_closed"} 1`,
 		`parity_legacy_connections 0`,
 		`parity_legacy_bad_frames_total 1`,
+		`parity_legacy_merged_values_total 0`,
 		`parity_register_clients{door="grpc",seen_within="1h"} 0`,
 		`parity_register_clients{door="grpc",seen_within="24h"} 1`,
 		`parity_register_clients{door="grpc",seen_within="7d"} 2`,

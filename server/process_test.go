@@ -62,7 +62,11 @@ func startProcess(tb testing.TB, args ...string) *process {
 		return exit
 	}
 	tb.Cleanup(p.kill)
-	for what, address := range map[string]*string{"gRPC": &p.grpc, "original protocols": &p.legacy} {
+	doors := map[string]*string{"original protocols": &p.legacy}
+	if args[0] != "gateway" {
+		doors["gRPC"] = &p.grpc
+	}
+	for what, address := range doors {
 		announced := regexp.MustCompile(`msg="serving ` + what + `" address=(\S+)`)
 		for *address == "" {
 			if found := announced.FindStringSubmatch(p.stderr.String()); found != nil {
