@@ -264,12 +264,13 @@ func TestUpstreamTLS(t *testing.T) {
 
 func TestGatewayMistakes(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                 "--upstream",
-		"--upstream=x --upstream-cert=x":   "--upstream-key",
-		"--upstream=x --legacy=":           "--legacy",
-		"--upstream=x --drain-timeout=-1s": "--drain-timeout",
-		"--upstream=x --legacy-not-found=": "--legacy-not-found",
-		"--upstream=x a-directory":         "a-directory",
+		"":                                                "--upstream",
+		"--upstream=x --upstream-cert=x":                  "--upstream-key",
+		"--upstream=x --legacy=":                          "--legacy",
+		"--upstream=x --drain-timeout=-1s":                "--drain-timeout",
+		"--upstream=x --legacy-not-found=":                "--legacy-not-found",
+		"--upstream=x --admin=0.0.0.0:0":                  "--insecure",
+		"--upstream=x a-directory":                        "a-directory",
 		"--upstream=x --upstream-cert=x --upstream-key=x": "--upstream-tls",
 	} {
 		err := run(t.Context(), append([]string{"gateway"}, strings.Fields(args)...), io.Discard, io.Discard)
@@ -378,6 +379,9 @@ func TestAdmin(t *testing.T) {
 		if code, body := get(path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %.100q", path, code, body)
 		}
+	}
+	if _, body := get("/healthz"); body != "SERVING\nparity.numbers.v1.NumberService SERVING\nparity.files.v1.FileService SERVING\nparity.log SERVING\n" {
+		t.Errorf("/healthz: %q", body)
 	}
 	r.health.Shutdown()
 	if code, _ := get("/healthz"); code != http.StatusServiceUnavailable {
