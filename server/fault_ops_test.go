@@ -310,6 +310,28 @@ func TestLogComesBack(t *testing.T) {
 	reading.Wait()
 }
 
+// TestHangupBeforeMain: SIGHUP is taken before the packages are initialized that take
+// long, for a service manager does not wait for main.
+func TestHangupBeforeMain(t *testing.T) {
+	t.Parallel()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "--help")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	trace, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := bytes.Index(trace, []byte("init example.com/parity/server/internal/hangup @"))
+	for _, slow := range []string{"google.golang.org/grpc", "google.golang.org/protobuf/reflect/protodesc", "github.com/prometheus/client_golang/prometheus"} {
+		if at := bytes.Index(trace, []byte("init "+slow+" @")); taken < 0 || at < taken {
+			t.Errorf("%s is initialized at %d, hangup at %d of\n%s", slow, at, taken, trace)
+		}
+	}
+}
+
 // TestHangupEarly sends SIGHUP to a server that is still waiting for its register.
 func TestHangupEarly(t *testing.T) {
 	t.Parallel()

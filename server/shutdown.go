@@ -82,24 +82,29 @@ func within(ctx context.Context, f func() error) error {
 	}
 }
 
-// end shuts down what serves. It returns exitGrace after the drain timeout at the
+// run runs all of the shutdown. It returns exitGrace after the drain timeout at the
 // latest, whatever hangs, with an error then that says what.
-func (s *server) end(doors *errgroup.Group) error {
-	s.ending.deadline = time.Now().Add(s.cfg.DrainTimeout)
+func (e *ending) run(drainTimeout time.Duration, f func() error) error {
+	e.deadline = time.Now().Add(drainTimeout)
 	ended := make(chan error, 1)
-	go func() {
-		s.stop()
-		err := s.ending.give("the doors", 0, func(context.Context) error { return doors.Wait() })
-		ended <- errors.Join(err, s.close())
-	}()
+	go func() { ended <- f() }()
 	select {
 	case err := <-ended:
 		return err
-	case <-time.After(s.cfg.DrainTimeout + exitGrace):
-		s.ending.mu.Lock()
-		defer s.ending.mu.Unlock()
-		return fmt.Errorf("gave up waiting for %s, %v after --drain-timeout: what they have not written is lost", s.ending.step, exitGrace)
+	case <-time.After(drainTimeout + exitGrace):
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return fmt.Errorf("%s: still hangs %v after --drain-timeout; what it has not written is lost", e.step, exitGrace)
 	}
+}
+
+// end shuts down what serves.
+func (s *server) end(doors *errgroup.Group) error {
+	return s.ending.run(s.cfg.DrainTimeout, func() error {
+		s.stop()
+		err := s.ending.give("the doors", 0, func(context.Context) error { return doors.Wait() })
+		return errors.Join(err, s.close())
+	})
 }
 
 // stop ends what is being served, within the drain timeout:

@@ -5,6 +5,10 @@
 // interceptors that every call passes. Its lines are those of log/slog's text and
 // JSON handlers, but written by hand, because there are two for every round trip of
 // a client.
+//
+// Service goes before the log. Callers wait for a disk that is slow, and for one that
+// takes nothing at all no longer than some seconds: what finds no room in memory is
+// then lost, counted, and said once.
 package messagelog
 
 import (
