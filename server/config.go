@@ -38,6 +38,7 @@ type command interface {
 // environment variable as well: --drain-timeout by PARITY_DRAIN_TIMEOUT.
 type commonConfig struct {
 	Admin        string        `default:"localhost:9090" placeholder:"ADDRESS" help:"Where to serve metrics, health and profiles over HTTP (${default}; empty: nowhere)."`
+	Insecure     bool          `help:"Serve gRPC without TLS, and metrics, health and profiles, on addresses other than loopback."`
 	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long open calls may go on when the program is told to stop (${default})."`
 
 	Legacy                      string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
@@ -60,7 +61,6 @@ type serveConfig struct {
 	TLSCert         string         `name:"tls-cert" placeholder:"FILE" help:"The gRPC server's certificate chain, PEM."`
 	TLSKey          string         `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
 	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Take gRPC only from clients with a certificate of these authorities, PEM."`
-	Insecure        bool           `help:"Serve gRPC without TLS on addresses other than loopback."`
 	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Believe gateways at these addresses for whom they call; may be repeated (none)."`
 
 	commonConfig
@@ -135,6 +135,15 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 const maxReportRate = 1_000_000
 
 func (c *commonConfig) validate() error {
+	if c.Admin != "" {
+		loopback, err := isLoopback(c.Admin)
+		switch {
+		case err != nil:
+			return fmt.Errorf("--admin: %w", err)
+		case !loopback && !c.Insecure:
+			return fmt.Errorf("--admin: %s can be reached from other machines, and everyone who reaches it is served: set --insecure", c.Admin)
+		}
+	}
 	switch {
 	case c.DrainTimeout < 0:
 		return fmt.Errorf("--drain-timeout: must not be negative, is %s", c.DrainTimeout)

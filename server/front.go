@@ -58,8 +58,9 @@ func listen(flag, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// openDoors makes the doors to the services behind channel.
-func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, healthy func() bool) {
+// openDoors makes the doors to the services behind channel. What operators are told
+// of its health is healthy for the whole and parts, if there are any.
+func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, healthy func() bool, parts func() []admin.Subject) {
 	f.gateway = legacytcp.New(legacytcp.Config{
 		Numbers:         numbersv1.NewNumberServiceClient(channel),
 		Files:           filesv1.NewFileServiceClient(channel),
@@ -75,7 +76,7 @@ func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, he
 			ReportRate:         f.cfg.ReportRate,
 		},
 	})
-	f.admin = admin.New(f.registry, healthy)
+	f.admin = admin.New(admin.Options{Registry: f.registry, Healthy: healthy, Subjects: parts, CommandLine: commandLineRedacted()})
 }
 
 // serve serves until shutdown.
@@ -99,9 +100,9 @@ func (f *front) announce(what string, l net.Listener) {
 }
 
 // shutdown lets what is under way end until ctx is done, and then cuts it off,
-// which is an error.
+// which is an error. What does not notice that is left behind.
 func (f *front) shutdown(ctx context.Context) error {
-	err := f.gateway.Shutdown(ctx)
+	err := within(ctx, func() error { return f.gateway.Shutdown(ctx) })
 	f.admin.Shutdown(ctx)
 	return err
 }

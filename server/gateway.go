@@ -39,7 +39,7 @@ func (c *gatewayConfig) run(ctx context.Context, stderr io.Writer) error {
 	if err := f.listen(); err != nil {
 		return err
 	}
-	f.openDoors(upstream, f.stderr, func() bool { return upstream.GetState() == connectivity.Ready })
+	f.openDoors(upstream, f.stderr, func() bool { return upstream.GetState() == connectivity.Ready }, nil)
 	upstream.Connect()
 	doors, ctx := errgroup.WithContext(ctx)
 	f.serve(doors)

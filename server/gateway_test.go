@@ -274,6 +274,7 @@ func TestGatewayMistakes(t *testing.T) {
 		"--upstream=x --legacy-connections-per-address=0": "--legacy-connections-per-address",
 		"--upstream=x --trusted-networks=10.0.0.1":        "--trusted-networks",
 		"--upstream=x --report-rate=0":                    "--report-rate",
+		"--upstream=x --admin=0.0.0.0:0":                  "--insecure",
 		"--upstream=x --upstream-cert=x --upstream-key=x": "--upstream-tls",
 	} {
 		err := run(t.Context(), append([]string{"gateway"}, strings.Fields(args)...), io.Discard, io.Discard)
@@ -383,6 +384,9 @@ func TestAdmin(t *testing.T) {
 		if code, body := get(path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %.100q", path, code, body)
 		}
+	}
+	if _, body := get("/healthz"); body != "SERVING\nparity.numbers.v1.NumberService SERVING\nparity.files.v1.FileService SERVING\nparity.log SERVING\n" {
+		t.Errorf("/healthz: %q", body)
 	}
 	r.health.Shutdown()
 	if code, _ := get("/healthz"); code != http.StatusServiceUnavailable {

@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	_ "example.com/parity/server/internal/hangup"
 )
 
 // Exit statuses.
@@ -35,7 +37,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "server: %v\n", err)
+		fmt.Fprintf(os.Stderr, "server: %s\n", redact(err.Error()))
 	}
 	os.Exit(exitStatus(err))
 }

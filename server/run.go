@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -25,6 +24,7 @@ import (
 	"example.com/parity/server/internal/inproc"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/numbers"
+	"example.com/parity/server/internal/ownfiles"
 	"example.com/parity/server/internal/register"
 )
 
@@ -55,7 +55,9 @@ type server struct {
 	*front
 
 	root    *os.Root
+	own     *ownfiles.Set
 	log     *messagelog.Log
+	hangups chan os.Signal // SIGHUPs
 	store   register.Store
 	cache   *filecache.Cache
 	numbers *numbers.Service
@@ -63,6 +65,7 @@ type server struct {
 	grpc    *grpc.Server
 	channel *inproc.Channel // to the same services, for the gateway
 	drain   chan struct{}   // closed when the program is told to stop
+	ending  ending
 
 	grpcListener net.Listener
 }
@@ -70,7 +73,12 @@ type server struct {
 // open opens the program in the order in which its parts need each other. All
 // ports are taken before anything is served. On failure nothing stays open.
 func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, err error) {
-	s := &server{cfg: cfg, front: newFront(&cfg.commonConfig, stderr), drain: make(chan struct{})}
+	s := &server{
+		cfg:     cfg,
+		front:   newFront(&cfg.commonConfig, stderr),
+		hangups: make(chan os.Signal, 1),
+		drain:   make(chan struct{}),
+	}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -79,6 +87,9 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 	if s.root, err = openDirectory(cfg.Directory); err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
 	}
+	s.openOwnFiles()
+	s.warnOfOwnFiles()
+	signal.Notify(s.hangups, syscall.SIGHUP)
 	s.log, err = messagelog.Open(messagelog.Options{
 		Path:      cfg.LogFile,
 		Format:    cfg.LogFormat,
@@ -90,6 +101,7 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 	if err != nil {
 		return nil, fmt.Errorf("--log-file: %w", err)
 	}
+	go s.reopenLog()
 	if s.store, err = register.Open(ctx, cfg.State, s.stderr); err != nil {
 		return nil, fmt.Errorf("--state: %w", err)
 	}
@@ -104,10 +116,7 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 
 // openServices makes the services, once, and both doors to them.
 func (s *server) openServices() error {
-	hidden, err := s.ownFiles()
-	if err != nil {
-		return err
-	}
+	hidden := s.own.Hides
 	s.cache = filecache.New(s.root, filecache.Options{Capacity: int64(s.cfg.CacheSize), Hidden: hidden})
 	s.numbers = numbers.New(s.store, numbers.Options{
 		MaxClientID:       s.cfg.MaxClientID,
@@ -120,6 +129,7 @@ func (s *server) openServices() error {
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
+	var err error
 	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
 		return err
 	}
@@ -130,17 +140,11 @@ func (s *server) openServices() error {
 	}
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc) // v1 and v1alpha
-	for _, service := range []string{"", numbersv1.NumberService_ServiceDesc.ServiceName, filesv1.FileService_ServiceDesc.ServiceName} {
-		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
+	for _, subject := range s.subjects() {
+		s.health.SetServingStatus(subject.service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
-	s.openDoors(s.channel, s.log.Logger, s.isHealthy)
+	s.openDoors(s.channel, s.log.Logger, s.isHealthy, s.healthReport)
 	return nil
-}
-
-// isHealthy reports whether the server as a whole is SERVING.
-func (s *server) isHealthy() bool {
-	resp, err := s.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
-	return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
 }
 
 // resolve returns the absolute path of a file, free of symbolic links.
@@ -165,116 +169,16 @@ func (s *server) serve(ctx context.Context) error {
 	})
 	s.announce("gRPC", s.grpcListener)
 	s.front.serve(doors)
-	doors.Go(func() error { return s.reopenLog(ctx) })
-	doors.Go(func() error { return s.watchStore(ctx) })
+	doors.Go(func() error { return s.watchHealth(ctx) })
 	<-ctx.Done()
-	s.stop()
-	return errors.Join(doors.Wait(), s.close())
+	return s.end(doors)
 }
 
 // reopenLog goes on in a new log file at every SIGHUP, for programs that move log
-// files away.
-func (s *server) reopenLog(ctx context.Context) error {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	for {
-		select {
-		case <-hangups:
-			s.log.Reopen()
-		case <-ctx.Done():
-			return nil
-		}
+// files away, until hangups is closed.
+func (s *server) reopenLog() {
+	for range s.hangups {
+		s.log.Reopen()
+		s.own.Look()
 	}
-}
-
-// storeCheck is how often the register is asked how it does.
-const storeCheck = time.Second
-
-// watchStore says NOT_SERVING for the number service while the register is away.
-// The files can be served all the same, so the server as a whole is SERVING.
-func (s *server) watchStore(ctx context.Context) error {
-	tick := time.NewTicker(storeCheck)
-	defer tick.Stop()
-	healthy := true
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-		if now := s.store.Health() == nil; now != healthy {
-			healthy = now
-			status := grpc_health_v1.HealthCheckResponse_SERVING
-			if !healthy {
-				status = grpc_health_v1.HealthCheckResponse_NOT_SERVING
-			}
-			s.health.SetServingStatus(numbersv1.NumberService_ServiceDesc.ServiceName, status)
-		}
-	}
-}
-
-// stop ends what is being served, within the drain timeout:
-//
-//  1. Health says NOT_SERVING, so that balancers look elsewhere.
-//  2. No door takes new connections or calls.
-//  3. Calls may end; counting sessions and health watches, which would go on for
-//     ever, are ended by the server once what they reported is durable.
-//  4. At the timeout, the rest is cut off.
-//
-// What remains, writing out the register and the log, is close's.
-func (s *server) stop() {
-	s.stderr.Info("shutting down", "timeout", s.cfg.DrainTimeout)
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
-	defer cancel()
-	s.health.Shutdown()
-	close(s.drain)
-
-	var doors errgroup.Group
-	doors.Go(func() error { return s.shutdown(ctx) })
-	doors.Go(func() error {
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			s.grpc.GracefulStop()
-		}()
-		select {
-		case <-ended:
-			return nil
-		case <-ctx.Done():
-			s.grpc.Stop()
-			<-ended
-			return ctx.Err()
-		}
-	})
-	s.numbers.Drain()
-	if err := doors.Wait(); err != nil {
-		s.stderr.Warn("calls were cut off", "cause", err)
-	}
-}
-
-// close gives up whatever is open: the ports, then the register and the log, which
-// take what the last calls left behind.
-func (s *server) close() error {
-	s.front.close()
-	if s.grpcListener != nil {
-		s.grpcListener.Close() // closed already where it was served
-	}
-	if s.channel != nil {
-		s.channel.Close()
-	}
-	if s.numbers != nil {
-		s.numbers.Wait()
-	}
-	var errs []error
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-	}
-	if s.log != nil {
-		errs = append(errs, s.log.Close())
-	}
-	if s.root != nil {
-		errs = append(errs, s.root.Close())
-	}
-	return errors.Join(errs...)
 }

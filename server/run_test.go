@@ -63,6 +63,8 @@ func TestMistakes(t *testing.T) {
 		{"--grpc=nonsense " + dir, exitUsage, "--grpc"},
 		{"--grpc=0.0.0.0:0 " + dir, exitUsage, "--insecure"},
 		{"--grpc=:0 " + dir, exitUsage, "--insecure"},
+		{"--admin=0.0.0.0:0 " + dir, exitUsage, "--admin"},
+		{"--admin=:0 " + dir, exitUsage, "--insecure"},
 		{"--data-dir=" + dir + "/none " + dir, exitFailed, "--log-file"},
 		{"--log-file=" + dir + " " + dir, exitFailed, "--log-file"},
 		{"--log-format=xml " + dir, exitUsage, "--log-format"},

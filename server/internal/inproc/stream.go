@@ -23,15 +23,16 @@ type wantsRequest struct{}
 // stream is a streaming call: both its sides, for they share a coroutine.
 type stream struct {
 	clientStreams bool
-	ctx           context.Context // the server's side's
+	caller        context.Context
+	ctx           context.Context // the server's side's, which ends a moment after the caller's
 	cancel        context.CancelFunc
-	unwatch       func() bool // ends the watch on the caller's context
 
 	pool *coroutines
 
-	mu  sync.Mutex // one goroutine runs the coroutine at a time
-	co  *coroutine // runs the handler to its next response, or to wantsRequest; nil when it is over
-	err error      // what the handler returned, once it is over
+	mu      sync.Mutex  // one goroutine runs the coroutine, or ends it, at a time
+	unwatch func() bool // ends the watch on the caller's context
+	co      *coroutine  // runs the handler to its next response, or to wantsRequest; nil when it is over
+	err     error       // what the handler returned, once it is over
 
 	// These are handed over along with the turn.
 	request any  // the next request, nil if there is none
@@ -42,14 +43,17 @@ type stream struct {
 }
 
 func newStream(caller context.Context, pool *coroutines, m method, intercept grpc.StreamServerInterceptor) *stream {
-	s := &stream{clientStreams: m.stream.ClientStreams, pool: pool, co: pool.get()}
+	s := &stream{clientStreams: m.stream.ClientStreams, caller: caller, pool: pool, co: pool.get()}
 	s.ctx, s.cancel = context.WithCancel(serverContext(caller))
 	s.co.work = func(yield func(any) bool) (again bool) {
 		s.yield = yield
 		s.err = intercept(m.service, (*serverSide)(s), m.info, m.stream.Handler)
 		return !s.stopped
 	}
-	// A caller who gives up need not say so in any other way than by its context.
+	// A caller who gives up need not say so in any other way than by its context. It
+	// may have done so already: mu makes that wait until unwatch is set.
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.unwatch = context.AfterFunc(caller, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -61,15 +65,22 @@ func newStream(caller context.Context, pool *coroutines, m method, intercept grp
 // abort ends the handler where it stands, with that error for the caller. The
 // caller holds mu.
 func (s *stream) abort(err error) {
+	defer func() { s.err = err }() // whatever the handler makes of it
+	s.leave().stop()
+}
+
+// leave gives up the coroutine, which the caller has to see to. The caller holds mu.
+func (s *stream) leave() *coroutine {
+	co := s.co
+	s.co = nil
 	s.cancel()
 	s.unwatch()
-	s.co.stop()
-	s.co, s.err = nil, err
+	return co
 }
 
 // checkContext ends the call if its context has ended. The caller holds mu.
 func (s *stream) checkContext() {
-	if err := s.ctx.Err(); err != nil && s.co != nil {
+	if err := s.caller.Err(); err != nil && s.co != nil {
 		s.abort(status.FromContextError(err).Err())
 	}
 }
@@ -78,14 +89,16 @@ func (s *stream) checkContext() {
 // own, or else io.EOF. The caller holds mu.
 func (s *stream) run() (any, error) {
 	if s.co != nil {
-		resp, _ := s.co.next()
-		if _, isOver := resp.(over); !isOver {
+		resp, going := s.co.next()
+		if _, isOver := resp.(over); going && !isOver {
 			return resp, nil
 		}
-		s.cancel()
-		s.unwatch()
-		s.pool.put(s.co)
-		s.co = nil
+		if co := s.leave(); going {
+			s.pool.put(co)
+		} else {
+			// The handler panicked in an earlier turn, and whoever had that turn recovered.
+			s.err = errPanicked
+		}
 	}
 	if s.err != nil {
 		return nil, s.err
@@ -149,6 +162,9 @@ func (s *stream) RecvMsg(m any) error {
 		return err
 	}
 	if _, wants := resp.(wantsRequest); wants {
+		if s.checkContext(); s.co == nil { // it ended during the turn
+			return s.err
+		}
 		return status.Error(codes.Internal, "the service waits for a request, and its caller for a response")
 	}
 	return share(m, resp)
@@ -165,6 +181,8 @@ func (s *stream) Trailer() metadata.MD { return nil }
 
 // serverSide is the handler's side of a stream.
 type serverSide stream
+
+var errPanicked = status.Error(codes.Internal, "the handler panicked")
 
 var errEnded = status.Error(codes.Canceled, "the call has ended")
 

@@ -1,6 +1,7 @@
 package messagelog
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -17,34 +18,45 @@ import (
 // clients make 4 MiB of lines in that time.
 const bufferSize = 4 << 20
 
-// file is a log file that is written in large pieces.
+// file is a log file that is written in large pieces, by a goroutine of its own: a
+// disk that hangs holds up that goroutine alone. The callers' side is here, the
+// writer's in writer.go.
 type file struct {
 	stderr io.Writer
 	lost   atomic.Int64 // bytes
 
 	mu      sync.Mutex
-	size    int // bytes of a buffer
-	buf     []byte
-	spare   []byte
+	changed *sync.Cond // the writer has ended a turn, or itself, or hangs
+	size    int        // bytes of a buffer
+	buf     []byte     // takes lines
+	spare   []byte     // is with the writer if full is set, else empty
+	full    bool
 	second  int64  // the Unix time that stamp is of
 	stamp   []byte // its text, to the second
-	writing bool   // spare is being written, by whoever set this
-	written *sync.Cond
+	reopen  bool   // the writer is to begin a new file
+	closed  bool   // no more lines are taken
+	writerState
 
-	// For whoever is writing only.
-	disk    *lumberjack.Logger
-	failing bool
+	wake chan struct{} // has the writer take a turn
+
+	// The writer's.
+	disk     *lumberjack.Logger
+	patience time.Duration
+	watchdog *time.Timer
 }
 
 func newFile(o Options) *file {
 	size := int((o.MaxSize + 1<<20 - 1) >> 20) // MiB
 	f := &file{
-		stderr: o.Stderr,
-		size:   min(bufferSize, size<<20/2), // what is written at once must fit into a file
-		disk:   &lumberjack.Logger{Filename: o.Path, MaxSize: size, MaxBackups: o.Keep},
+		stderr:   o.Stderr,
+		size:     min(bufferSize, size<<20/2), // what is written at once must fit into a file
+		disk:     &lumberjack.Logger{Filename: o.Path, MaxSize: size, MaxBackups: o.Keep},
+		wake:     make(chan struct{}, 1),
+		patience: o.patience,
 	}
 	f.buf, f.spare = make([]byte, 0, f.size), make([]byte, 0, f.size)
-	f.written = sync.NewCond(&f.mu)
+	f.changed = sync.NewCond(&f.mu)
+	f.startWriter()
 	return f
 }
 
@@ -53,8 +65,9 @@ func newFile(o Options) *file {
 func (f *file) Write(line []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.makeRoom(len(line))
-	f.buf = append(f.buf, line...)
+	if f.makeRoom(len(line)) {
+		f.buf = append(f.buf, line...)
+	}
 	return len(line), nil
 }
 
@@ -62,7 +75,9 @@ func (f *file) Write(line []byte) (int, error) {
 func (f *file) writeTimed(before string, now time.Time, after []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.makeRoom(len(before) + len("2006-01-02T15:04:05.000Z") + len(after))
+	if !f.makeRoom(len(before) + len("2006-01-02T15:04:05.000Z") + len(after)) {
+		return
+	}
 	f.buf = append(f.buf, before...)
 	f.buf = f.appendTime(f.buf, now)
 	f.buf = append(f.buf, after...)
@@ -79,62 +94,86 @@ func (f *file) appendTime(b []byte, now time.Time) []byte {
 	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
-// makeRoom sees to it that n more bytes may be buffered. The caller holds mu.
-func (f *file) makeRoom(n int) {
-	for len(f.buf) > 0 && len(f.buf)+n > f.size {
-		f.writeOut()
-	}
-}
-
-func (f *file) flush() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.writeOut()
-}
-
-// writeOut writes what is buffered, or waits while another does that. The caller
-// holds mu, and others may hold it meanwhile. What cannot be written is lost, and
-// counted: to keep it would take memory without bound.
-func (f *file) writeOut() {
-	if f.writing {
-		f.written.Wait()
-		return
-	}
-	if len(f.buf) == 0 {
-		return
-	}
-	f.buf, f.spare, f.writing = f.spare[:0], f.buf, true
-	f.mu.Unlock()
-	n, err := f.disk.Write(f.spare)
-	if err != nil {
-		f.lost.Add(int64(len(f.spare) - n))
-		if !f.failing { // once, not for every line
-			fmt.Fprintf(f.stderr, "server: lines of the log are lost: %v\n", err)
+// makeRoom sees to it that a line of n bytes may be buffered. It waits while the
+// writer makes progress. Where the writer hangs, or is no more, the line is lost and
+// counted, which makeRoom reports: to keep it would take memory without bound. The
+// caller holds mu.
+func (f *file) makeRoom(n int) bool {
+	for f.closed || len(f.buf) > 0 && len(f.buf)+n > f.size {
+		switch {
+		case f.closed || f.full && f.hangs:
+			f.lost.Add(int64(n))
+			return false
+		case f.full:
+			f.changed.Wait()
+		default:
+			f.handOver()
+			f.wakeWriter()
 		}
 	}
-	f.failing = err != nil
-	f.mu.Lock()
-	f.writing = false
-	f.written.Broadcast()
+	return true
 }
 
-// drain writes all that is buffered. The caller holds mu.
-func (f *file) drain() {
-	for f.writing || len(f.buf) > 0 {
-		f.writeOut()
+// handOver gives what is buffered to the writer, who has nothing to write. The
+// caller holds mu.
+func (f *file) handOver() {
+	f.buf, f.spare = f.spare[:0], f.buf
+	f.full = len(f.spare) > 0
+}
+
+func (f *file) wakeWriter() {
+	select {
+	case f.wake <- struct{}{}:
+	default: // it will take a turn anyway
 	}
 }
 
-func (f *file) reopen() {
+// beginAnew has the writer go on in a new file. It does not wait.
+func (f *file) beginAnew() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.drain()
-	f.disk.Close() // the next write opens it again
+	f.reopen = true
+	f.wakeWriter()
 }
 
-func (f *file) close() error {
+// health does not wait.
+func (f *file) health() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.drain()
-	return f.disk.Close()
+	switch {
+	case f.hangs:
+		return fmt.Errorf("the log has not been written for %v", time.Since(f.began).Round(time.Second))
+	case f.failure != nil:
+		return fmt.Errorf("the log cannot be written: %w", f.failure)
+	}
+	return nil
+}
+
+// close takes no more lines, has what is buffered written and closes the file. It
+// waits for that until ctx ends or the writer hangs; what is not written then is
+// lost, which is an error.
+func (f *file) close(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.changed.Broadcast()
+	})
+	defer stop()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	f.changed.Broadcast()
+	f.wakeWriter()
+	for !f.ended && !f.hangs && ctx.Err() == nil {
+		f.changed.Wait()
+	}
+	if f.ended {
+		return f.closing
+	}
+	n := len(f.buf)
+	if f.full {
+		n += len(f.spare)
+	}
+	f.lost.Add(int64(n))
+	return fmt.Errorf("the log hangs: the last %d bytes of its lines are lost, %d in all", n, f.lost.Load())
 }

@@ -5,9 +5,14 @@
 // interceptors that every call passes. Its lines are those of log/slog's text and
 // JSON handlers, but written by hand, because there are two for every round trip of
 // a client.
+//
+// Service goes before the log. Callers wait for a disk that is slow, and for one that
+// takes nothing at all no longer than some seconds: what finds no room in memory is
+// then lost, counted, and said once.
 package messagelog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +20,6 @@ import (
 	"os"
 	"time"
 )
-
-// flushEvery is how long a line may stay in memory: what a crash can lose.
-const flushEvery = 100 * time.Millisecond
 
 // Format is how lines are written.
 type Format string
@@ -39,8 +41,10 @@ type Options struct {
 	Keep int
 	// CallsOnly leaves out the lines of messages: a call has one line, at its end.
 	CallsOnly bool
-	// Stderr is told when lines cannot be written.
+	// Stderr is told when lines cannot be written, and when they can again.
 	Stderr io.Writer
+
+	patience time.Duration // hangsAfter, or what a test waits instead
 }
 
 // Log is an open log file.
@@ -50,33 +54,24 @@ type Log struct {
 	format    Format
 	callsOnly bool
 	out       *file
-	stop      chan struct{}
-	done      chan struct{}
 }
 
 // Open opens the log, or begins it.
 func Open(o Options) (*Log, error) {
+	if o.Format != Text && o.Format != JSON {
+		return nil, fmt.Errorf("unknown log format %q", o.Format)
+	}
 	// The file is opened for good with the first line: too late for an error that
 	// says which flag is wrong.
 	if err := endLastLine(o.Path); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	l := &Log{
-		format:    o.Format,
-		callsOnly: o.CallsOnly,
-		out:       newFile(o),
-		stop:      make(chan struct{}),
-		done:      make(chan struct{}),
-	}
-	switch o.Format {
-	case Text:
-		l.Logger = slog.New(slog.NewTextHandler(l.out, nil))
-	case JSON:
+	l := &Log{format: o.Format, callsOnly: o.CallsOnly, out: newFile(o)}
+	if o.Format == JSON {
 		l.Logger = slog.New(slog.NewJSONHandler(l.out, nil))
-	default:
-		return nil, fmt.Errorf("unknown log format %q", o.Format)
+	} else {
+		l.Logger = slog.New(slog.NewTextHandler(l.out, nil))
 	}
-	go l.flush()
 	return l, nil
 }
 
@@ -100,32 +95,17 @@ func endLastLine(path string) (err error) {
 	return err
 }
 
-func (l *Log) flush() {
-	defer close(l.done)
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			l.out.flush()
-		case <-l.stop:
-			return
-		}
-	}
-}
-
-// Reopen goes on in a new file if the old one has been moved away.
-func (l *Log) Reopen() { l.out.reopen() }
+// Reopen goes on in a new file if the old one has been moved away. It does not wait.
+// Lines that are in memory go into the new one.
+func (l *Log) Reopen() { l.out.beginAnew() }
 
 // Health returns an error when lines cannot be written. It does not wait.
-func (l *Log) Health() error { return nil }
+func (l *Log) Health() error { return l.out.health() }
 
 // Lost returns how many bytes of lines could not be written.
 func (l *Log) Lost() int64 { return l.out.lost.Load() }
 
-// Close writes what is outstanding and closes the file.
-func (l *Log) Close() error {
-	close(l.stop)
-	<-l.done
-	return l.out.close()
-}
+// Close writes what is outstanding and closes the file. It waits for a disk that is
+// slow until ctx ends, and for one that hangs no longer than everybody else; the
+// error then says what is lost. Lines that come later are lost.
+func (l *Log) Close(ctx context.Context) error { return l.out.close(ctx) }
