@@ -12,7 +12,7 @@ func contents(l *lru, name string, size int64) bool {
 	if !l.reserve(size) {
 		return false
 	}
-	l.insert(newContent(Info{Name: name, Size: size, Version: name}))
+	l.insert(newContent(Info{Name: name, Size: size, Version: name}, nil))
 	return true
 }
 
