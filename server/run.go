@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -51,7 +51,7 @@ type server struct {
 	cfg *serveConfig
 	*front
 
-	root    *os.Root
+	hidden  func(fs.FileInfo) bool // tells own files
 	log     *messagelog.Log
 	store   register.Store
 	cache   *filecache.Cache
@@ -73,7 +73,12 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 			s.close()
 		}
 	}()
-	if s.root, err = openDirectory(cfg.Directory); err != nil {
+	s.cache, err = filecache.Open(cfg.Directory, filecache.Options{
+		Capacity: int64(cfg.CacheSize),
+		// Own files are known when they are open, which is before anything is served.
+		Hidden: func(fi fs.FileInfo) bool { return s.hidden(fi) },
+	})
+	if err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
 	}
 	s.log, err = messagelog.Open(messagelog.Options{
@@ -100,14 +105,12 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 }
 
 // openServices makes the services, once, and both doors to them.
-func (s *server) openServices() error {
-	hidden, err := s.ownFiles()
-	if err != nil {
+func (s *server) openServices() (err error) {
+	if s.hidden, err = s.ownFiles(); err != nil {
 		return err
 	}
-	s.cache = filecache.New(s.root, filecache.Options{Capacity: int64(s.cfg.CacheSize), Hidden: hidden})
 	s.numbers = numbers.New(s.store, s.cfg.MaxClientID, s.log.Logger)
-	files := files.New(s.root, s.cache, hidden)
+	files := files.New(s.cache)
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
@@ -133,15 +136,6 @@ func (s *server) openServices() error {
 func (s *server) isHealthy() bool {
 	resp, err := s.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{})
 	return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
-}
-
-// resolve returns the absolute path of a file, free of symbolic links.
-func resolve(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(path)
 }
 
 // serve serves until ctx is done or a door fails, and then shuts down. It returns
@@ -265,8 +259,8 @@ func (s *server) close() error {
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}
-	if s.root != nil {
-		errs = append(errs, s.root.Close())
+	if s.cache != nil {
+		s.cache.Close()
 	}
 	return errors.Join(errs...)
 }

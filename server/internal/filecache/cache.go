@@ -20,7 +20,8 @@ type Options struct {
 	// Capacity is the bound on what is cached, in bytes.
 	Capacity int64
 	// Hidden reports whether a file must not be seen. It is asked of what was opened,
-	// whatever name led there. Nil: none.
+	// whatever name led there, and again whenever that is found in the cache, so it
+	// must be quick. Nil: none.
 	Hidden func(fs.FileInfo) bool
 	// MaxOpen is the most descriptors that the cache has open at once, files and
 	// directories. 0: DefaultMaxOpen.

@@ -33,9 +33,10 @@ type directory struct {
 // generation is a directory that was open under the path for a time. It is closed
 // when it is no longer the current one, and the last who reads its files is done.
 type generation struct {
-	root  *os.Root
-	self  fs.FileInfo // as it was when it was opened
-	users atomic.Int64
+	root   *os.Root
+	glance glance
+	self   fs.FileInfo // as it was when it was opened
+	users  atomic.Int64
 }
 
 func openDirectory(path string) (*directory, error) {
@@ -62,7 +63,7 @@ func openGeneration(path string) (*generation, error) {
 		root.Close()
 		return nil, err
 	}
-	g := &generation{root: root, self: self}
+	g := &generation{root: root, glance: newGlance(root), self: self}
 	g.users.Store(1)
 	return g, nil
 }
@@ -91,6 +92,7 @@ func (g *generation) retain() { g.users.Add(1) }
 // release ends a use. Closing a directory that was only read tells no disk anything.
 func (g *generation) release() {
 	if g.users.Add(-1) == 0 {
+		g.glance.close()
 		g.root.Close()
 	}
 }

@@ -65,7 +65,10 @@ func (c *Cache) inDirectory(ctx context.Context, f func(*generation) error) erro
 }
 
 func (c *Cache) openIn(ctx context.Context, dir *generation, name string) (*File, error) {
-	stat, err := do(ctx, c.gate, lane{statKind, name}, &statOp{dir: c.dir, hidden: c.hidden, name: name})
+	if now, ok := dir.glance.stat(name); ok {
+		return c.openAs(ctx, dir, name, now)
+	}
+	stat, err := do(ctx, c.gate, lane{statKind, name}, &statOp{dir: c.dir, name: name})
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +78,16 @@ func (c *Cache) openIn(ctx context.Context, dir *generation, name string) (*File
 		}
 		return nil, stat.err
 	}
-	if found := c.lookup(name, stat.stamp); found != nil {
+	return c.openAs(ctx, dir, name, stat.stamp)
+}
+
+// openAs opens a file that is as now says.
+func (c *Cache) openAs(ctx context.Context, dir *generation, name string, now stamp) (*File, error) {
+	if found := c.lookup(name, now); found != nil {
+		if c.hidden != nil && c.hidden(found.info.stat) {
+			c.forget(name)
+			return nil, ErrNotFound
+		}
 		dir.retain()
 		return &File{Info: found.info, Cached: true, cache: c, dir: dir, content: found}, nil
 	}
@@ -138,9 +150,8 @@ func (info Info) unsettled(seen stamp) time.Duration {
 
 // statOp finds out what a file is now.
 type statOp struct {
-	dir    *directory
-	hidden func(fs.FileInfo) bool
-	name   string
+	dir  *directory
+	name string
 
 	stamp stamp
 	err   error
@@ -157,7 +168,7 @@ func (o *statOp) run(*job) {
 	switch {
 	case err != nil:
 		o.err = dir.explain(mapNotFound(err))
-	case !fi.Mode().IsRegular() || o.hidden != nil && o.hidden(fi):
+	case !fi.Mode().IsRegular():
 		o.err = ErrNotFound
 	default:
 		o.stamp = stampOf(fi)

@@ -16,6 +16,7 @@ type Info struct {
 	Version  string // names this version, opaque
 
 	stamp stamp
+	stat  fs.FileInfo // where it is from
 }
 
 // stamp is what the file system says of a file that differs whenever its content
@@ -51,5 +52,5 @@ func (s stamp) version() string {
 // Describe returns what fi says of the file of that name.
 func Describe(name string, fi fs.FileInfo) Info {
 	s := stampOf(fi)
-	return Info{Name: name, Size: s.size, Modified: fi.ModTime(), Version: s.version(), stamp: s}
+	return Info{Name: name, Size: s.size, Modified: fi.ModTime(), Version: s.version(), stamp: s, stat: fi}
 }
