@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/filecache"
 )
 
 // hangingDisk is a file system that answers only when it is told to. It is shown at
@@ -245,6 +247,38 @@ func TestStopWithHangingDisk(t *testing.T) {
 	}
 	callers.Wait()
 	disk.wake()
+}
+
+// TestSlowReadersHoldNoDescriptors downloads files past the cache from a program with
+// few descriptors, and does not read them (PARITY_SLOW_GETS, 300 by default).
+func TestSlowReadersHoldNoDescriptors(t *testing.T) {
+	gets := setting(t, "PARITY_SLOW_GETS", 300)
+	dir := t.TempDir()
+	for i := range gets {
+		path := filepath.Join(dir, strconv.Itoa(i))
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=0", "--data-dir="+t.TempDir(), dir)
+	files := filesv1.NewFileServiceClient(p.dial(t))
+	before := p.descriptors(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for i := range gets {
+		stream, err := files.Get(ctx, &filesv1.GetRequest{Name: strconv.Itoa(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil { // and then the window is full
+			t.Fatalf("Get %d: %v", i, err)
+		}
+	}
+	after := p.descriptors(t)
+	t.Logf("%d descriptors before, %d with %d Gets that nobody reads", before, after, gets)
+	if used := after - before; used > filecache.DefaultMaxOpen {
+		t.Errorf("%d descriptors for %d Gets that nobody reads, want at most %d", used, gets, filecache.DefaultMaxOpen)
+	}
 }
 
 // threads returns how many the process has.
