@@ -17,7 +17,9 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
@@ -42,12 +44,12 @@ func newHangingDisk(t *testing.T) *hangingDisk {
 	}
 	disk := &hangingDisk{dir: t.TempDir(), backing: t.TempDir(), awake: make(chan struct{})}
 	close(disk.awake)
-	root := &fs.LoopbackRoot{Path: disk.backing}
-	root.NewNode = func(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &hangingNode{fs.LoopbackNode{RootData: root}, disk}
+	files, err := fs.NewLoopbackRoot(disk.backing)
+	if err != nil {
+		t.Fatal(err)
 	}
-	root.RootNode = &hangingNode{fs.LoopbackNode{RootData: root}, disk}
-	mounted, err := fs.Mount(disk.dir, root.RootNode, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true}})
+	root := &hangingNode{files.(*fs.LoopbackNode), disk}
+	mounted, err := fs.Mount(disk.dir, root, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true}})
 	if err != nil {
 		t.Skip("no FUSE here: ", err)
 	}
@@ -98,8 +100,13 @@ func (d *hangingDisk) write(t *testing.T, n int) (names []string) {
 }
 
 type hangingNode struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	disk *hangingDisk
+}
+
+// WrapChild makes the files of a hanging directory hang.
+func (n *hangingNode) WrapChild(_ context.Context, node fs.InodeEmbedder) fs.InodeEmbedder {
+	return &hangingNode{node.(*fs.LoopbackNode), n.disk}
 }
 
 func (n *hangingNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
@@ -261,7 +268,14 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 		}
 	}
 	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=0", "--data-dir="+t.TempDir(), dir)
-	files := filesv1.NewFileServiceClient(p.dial(t))
+	// A window of one's own is not widened: a call that nobody reads stops soon.
+	cc, err := grpc.NewClient(p.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cc.Close() })
+	files := filesv1.NewFileServiceClient(cc)
 	before := p.descriptors(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -36,7 +36,7 @@ func newGlance(root *os.Root) glance {
 	var fs unix.Statfs_t
 	if unix.Fstatfs(int(dir.Fd()), &fs) == nil && neverAsk[uint32(fs.Type)] {
 		if fd, err := g.lookUp("."); err == nil { // the kernel has the call, and lets us
-			unix.Close(fd)
+			_ = unix.Close(fd)
 			return g
 		}
 	}
@@ -64,13 +64,14 @@ func (g glance) stat(name string) (stamp, bool) {
 	}
 	var st unix.Stat_t
 	err = unix.Fstat(fd, &st)
-	unix.Close(fd) // of a path: no file is closed
+	_ = unix.Close(fd) // a path only: no file is closed
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return stamp{}, false
 	}
 	return stamp{
 		modified: unix.TimespecToNsec(st.Mtim), changed: unix.TimespecToNsec(st.Ctim),
-		size: st.Size, device: uint64(st.Dev), inode: st.Ino,
+		size: st.Size, inode: st.Ino,
+		device: uint64(st.Dev), //nolint:unconvert // of 32 bits on some processors
 	}, true
 }
 

@@ -72,16 +72,17 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 		}
 		for _, e := range op.entries {
 			inner := path.Join(name, e.name)
+			first := within && e.name == after // what the name given lies in
 			switch {
-			case e.isDir:
-				rest := ""
-				if within && e.name == after {
-					rest = inside
-				}
-				if err := w.below(ctx, inner, rest); err != nil {
+			case e.isDir && first:
+				if err := w.below(ctx, inner, inside); err != nil {
 					return err
 				}
-			case e.file != nil && !(within && e.name == after):
+			case e.isDir:
+				if err := w.below(ctx, inner, ""); err != nil {
+					return err
+				}
+			case e.file != nil && !first:
 				w.found = append(w.found, Describe(inner, e.file))
 				if len(w.found) > w.limit {
 					return errEnough
