@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -221,13 +220,4 @@ func isLoopback(address string) (bool, error) {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback(), nil
-}
-
-// openDirectory opens the directory to serve, by its path without symbolic links.
-func openDirectory(path string) (*os.Root, error) {
-	resolved, err := resolve(path)
-	if err != nil {
-		return nil, err
-	}
-	return os.OpenRoot(resolved)
 }

@@ -84,6 +84,9 @@ var (
 	cacheOpens = prometheus.NewDesc("parity_cache_opens_total",
 		"Files opened: found in the cache (hit), read into it (fill), joined while another call had it read (join), too large for it (uncached).",
 		[]string{"result"}, nil)
+	diskBusy       = prometheus.NewDesc("parity_disk_operations", "Operations of the file system under way for files.", nil, nil)
+	diskOpen       = prometheus.NewDesc("parity_disk_open_files", "Served files that are open, in use or idle.", nil, nil)
+	diskRefused    = prometheus.NewDesc("parity_disk_refused_total", "Calls sent away because the disk did not answer.", nil, nil)
 	cacheEvictions = prometheus.NewDesc("parity_cache_evictions_total", "Files that left the cache: for others, or because they changed.", nil, nil)
 )
 
@@ -96,6 +99,9 @@ func (c cacheCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(cacheBytes, prometheus.GaugeValue, float64(s.Used))
 	ch <- prometheus.MustNewConstMetric(cacheLimit, prometheus.GaugeValue, float64(s.Capacity))
 	ch <- prometheus.MustNewConstMetric(cacheFiles, prometheus.GaugeValue, float64(s.Files))
+	ch <- prometheus.MustNewConstMetric(diskBusy, prometheus.GaugeValue, float64(s.Busy))
+	ch <- prometheus.MustNewConstMetric(diskOpen, prometheus.GaugeValue, float64(s.Open))
+	ch <- prometheus.MustNewConstMetric(diskRefused, prometheus.CounterValue, float64(s.Refused))
 	ch <- prometheus.MustNewConstMetric(cacheEvictions, prometheus.CounterValue, float64(s.Evictions))
 	for result, n := range map[string]int64{"hit": s.Hits, "fill": s.Fills, "join": s.Joins, "uncached": s.Uncached} {
 		ch <- prometheus.MustNewConstMetric(cacheOpens, prometheus.CounterValue, float64(n), result)

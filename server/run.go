@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -54,7 +53,6 @@ type server struct {
 	cfg *serveConfig
 	*front
 
-	root    *os.Root
 	own     *ownfiles.Set
 	log     *messagelog.Log
 	hangups chan os.Signal // SIGHUPs
@@ -84,10 +82,11 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 			s.close()
 		}
 	}()
-	if s.root, err = openDirectory(cfg.Directory); err != nil {
+	s.openOwnFiles()
+	s.cache, err = filecache.Open(cfg.Directory, filecache.Options{Capacity: int64(cfg.CacheSize), Hidden: s.own.Hides})
+	if err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
 	}
-	s.openOwnFiles()
 	s.warnOfOwnFiles()
 	signal.Notify(s.hangups, syscall.SIGHUP)
 	s.log, err = messagelog.Open(messagelog.Options{
@@ -116,15 +115,13 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 
 // openServices makes the services, once, and both doors to them.
 func (s *server) openServices() error {
-	hidden := s.own.Hides
-	s.cache = filecache.New(s.root, filecache.Options{Capacity: int64(s.cfg.CacheSize), Hidden: hidden})
 	s.numbers = numbers.New(s.store, numbers.Options{
 		MaxClientID:       s.cfg.MaxClientID,
 		SessionsPerClient: s.cfg.SessionsPerClient,
 		ReportRate:        s.cfg.ReportRate,
 		Log:               s.log.Logger,
 	})
-	files := files.New(s.root, s.cache, hidden)
+	files := files.New(s.cache)
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
@@ -145,15 +142,6 @@ func (s *server) openServices() error {
 	}
 	s.openDoors(s.channel, s.log.Logger, s.isHealthy, s.healthReport)
 	return nil
-}
-
-// resolve returns the absolute path of a file, free of symbolic links.
-func resolve(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(path)
 }
 
 // serve serves until ctx is done or a door fails, and then shuts down. It returns

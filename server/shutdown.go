@@ -177,8 +177,8 @@ func (s *server) close() error {
 	if s.own != nil {
 		s.own.Close()
 	}
-	if s.root != nil {
-		errs = append(errs, s.root.Close())
+	if s.cache != nil {
+		s.cache.Close()
 	}
 	return errors.Join(errs...)
 }

@@ -1,13 +1,9 @@
 package filecache
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -19,41 +15,46 @@ var (
 	ErrChanged = errors.New("file changed while it was being read")
 )
 
-// settle is how long a file must have been left alone before it is read. The time
-// of modification tells of a change only if the clock of the file system has ticked
-// since the one before (every 10 ms at most on Linux), and it is the time at which a
-// write began, so that one which takes longer than this in a single system call,
-// into the file itself and not into a new one, goes unseen. A file that is empty is
-// looked at twice, this long apart. One that is cut off inside, without being
-// written to at the same time, may for a moment be taken for a shorter one with the
-// old time.
-const settle = 100 * time.Millisecond
-
-// maxSettles is how often a reader waits for a file that is written again and
-// again before it gives up with ErrChanged.
-const maxSettles = 5
-
-// Info describes one version of a file.
-type Info struct {
-	Name     string
-	Size     int64 // bytes
-	Modified time.Time
-	Version  string // names this version, opaque
-}
-
 // Options configure a Cache.
 type Options struct {
 	// Capacity is the bound on what is cached, in bytes.
 	Capacity int64
 	// Hidden reports whether a file must not be seen. It is asked of what was opened,
-	// whatever name led there. Nil: none.
+	// whatever name led there, and again whenever that is found in the cache, so it
+	// must be quick. Nil: none.
 	Hidden func(fs.FileInfo) bool
+	// MaxOpen is the most descriptors that the cache has open at once, files and
+	// directories. 0: DefaultMaxOpen.
+	MaxOpen int
 }
+
+// DefaultMaxOpen leaves three quarters of the 1,024 descriptors that a process may
+// commonly have to its connections.
+const DefaultMaxOpen = 256
+
+// opDescriptors is the most descriptors that one operation has open at once, those
+// of the directories on the way to a file included; a scan may have one more, and
+// there are few of them.
+const opDescriptors = 2
+
+// maxReads is the most operations that read from one file at once, and maxScans the
+// most that read directories: one that hangs, or is huge, must leave room for others.
+const (
+	maxReads = 8
+	maxScans = 4
+)
+
+// closePatience is how long Close waits for files to be closed.
+const closePatience = time.Second
 
 // Cache reads the files of one directory. It is safe for concurrent use.
 type Cache struct {
-	root   *os.Root
-	hidden func(fs.FileInfo) bool
+	dir     *directory
+	gate    *gate
+	handles *handles
+	hidden  func(fs.FileInfo) bool
+	closing chan struct{}
+	watcher sync.WaitGroup
 
 	mu    sync.Mutex
 	lru   *lru
@@ -71,48 +72,109 @@ type Stats struct {
 	Joins     int64 // files opened while they were being read into the cache
 	Uncached  int64 // files opened that did not fit
 	Evictions int64 // files that left the cache
+
+	Busy    int   // operations of the file system under way
+	Open    int   // files open, in use or idle
+	Refused int64 // callers sent away because the disk did not answer
 }
 
-// New returns a cache of the files below root, which it does not close.
-func New(root *os.Root, o Options) *Cache {
-	return &Cache{root: root, hidden: o.Hidden, lru: newLRU(o.Capacity), fills: map[string]*content{}}
-}
-
-// Open opens a file for reading. The error is ErrNotFound, ErrChanged, ctx's, or
-// one of the file system.
-func (c *Cache) Open(ctx context.Context, name string) (*File, error) {
-	// One name for one file: no ".", "..", empty part or leading slash.
-	if !fs.ValidPath(name) {
-		return nil, ErrNotFound
-	}
-	fi, err := c.root.Stat(name)
-	if err == nil && !fi.Mode().IsRegular() {
-		err = ErrNotFound
-	}
+// Open returns a cache of the files below a directory. It follows the path: if
+// another directory takes that place, its files are served. The cache must be closed.
+func Open(path string, o Options) (*Cache, error) {
+	dir, err := openDirectory(path)
 	if err != nil {
-		c.forget(name)
-		return nil, mapNotFound(err)
+		return nil, err
 	}
-	if found := c.lookup(Describe(name, fi)); found != nil {
-		return &File{Info: found.info, Cached: true, cache: c, content: found}, nil
+	if o.MaxOpen <= 0 {
+		o.MaxOpen = DefaultMaxOpen
 	}
-	return c.openFile(ctx, name)
+	// Half of the descriptors are for operations, the other half for idle files.
+	places := min(maxPlaces, max(1, o.MaxOpen/2/opDescriptors))
+	c := &Cache{
+		dir:     dir,
+		gate:    newGate(places),
+		handles: newHandles(o.MaxOpen-places*opDescriptors, o.Hidden),
+		hidden:  o.Hidden,
+		closing: make(chan struct{}),
+		lru:     newLRU(o.Capacity),
+		fills:   map[string]*content{},
+	}
+	dir.replaced = c.forgetAll
+	c.gate.limit = c.limit
+	c.watcher.Go(c.watch)
+	return c, nil
 }
 
-// lookup returns the cached content of the file as info describes it, and throws
-// out that of another version.
-func (c *Cache) lookup(info Info) *content {
+// limit returns how many operations may be under way at once in a lane. A file is
+// opened by one of them before others may join it.
+func (c *Cache) limit(in lane) int {
+	switch {
+	case in.kind == readKind && c.handles.isOpen(in.name):
+		return maxReads
+	case in.kind == scanKind:
+		return maxScans
+	}
+	return 1
+}
+
+// watch looks after what depends on the time.
+func (c *Cache) watch() {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.closing:
+			return
+		}
+		c.gate.sweep()
+		c.gate.detach(lane{kind: lookKind}, &lookOp{c.dir})
+		if then := time.Now().Add(-handleIdle); c.handles.haveIdle(then) {
+			c.gate.detach(lane{kind: closeKind}, &closeOp{c.handles, then})
+		}
+	}
+}
+
+// closeOp closes files that have been idle since before then.
+type closeOp struct {
+	files *handles
+	then  time.Time
+}
+
+func (o *closeOp) run(*job) { o.files.closeIdle(o.files.idlest, o.then) }
+
+// Close ends what the cache has under way. It does not wait for a disk that hangs.
+// Files that are still open can no longer be read past the cache.
+func (c *Cache) Close() {
+	close(c.closing)
+	c.watcher.Wait()
+	c.gate.close()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		c.handles.close()
+		c.dir.current.Load().release()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closePatience):
+	}
+}
+
+// lookup returns the cached content of a file that is as stamp says, and throws out
+// that of another version.
+func (c *Cache) lookup(name string, now stamp) *content {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	found := c.lru.get(info.Name)
+	found := c.lru.get(name)
 	switch {
 	case found == nil:
 		return nil
-	case found.info.Version != info.Version:
+	case found.info.stamp != now:
 		c.lru.evict(found)
 		return nil
 	}
-	c.lru.use(info.Name)
+	c.lru.use(name)
 	c.stats.Hits++
 	return found
 }
@@ -128,105 +190,45 @@ func (c *Cache) forget(name string) {
 
 // openFile opens a file that was not in the cache, and has it read into the cache
 // where it fits.
-func (c *Cache) openFile(ctx context.Context, name string) (*File, error) {
-	disk, info, err := c.openSettled(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	f := &File{Info: info, cache: c}
+func (c *Cache) openFile(dir *generation, info Info) *File {
+	dir.retain()
+	f := &File{Info: info, cache: c, dir: dir}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if found := c.lru.get(name); found != nil && found.info.Version == info.Version {
-		c.lru.use(name)
+	if found := c.lru.get(info.Name); found != nil && found.info.stamp == info.stamp {
+		c.lru.use(info.Name)
 		c.stats.Hits++
 		f.content, f.Cached = found, true
-	} else if filling := c.fills[name]; filling != nil && filling.info.Version == info.Version {
+	} else if filling := c.fills[info.Name]; filling != nil && filling.info.stamp == info.stamp {
 		c.stats.Joins++
 		f.content = filling
 	} else if c.lru.reserve(info.Size) {
-		f.content = newContent(info)
-		c.fills[name] = f.content
+		dir.retain()
+		f.content = newContent(info, dir)
+		c.fills[info.Name] = f.content
 		c.stats.Fills++
-		go c.fill(f.content, disk)
-		return f, nil
+		go c.fill(f.content)
 	} else {
 		c.stats.Uncached++
-		f.disk = disk
-		return f, nil
 	}
-	disk.Close()
-	return f, nil
-}
-
-// openSettled opens a regular file, and waits until it has been left alone for
-// long enough for every later change to be seen.
-func (c *Cache) openSettled(ctx context.Context, name string) (*os.File, Info, error) {
-	var empty string // the version that was seen to be empty
-	for range maxSettles {
-		disk, fi, err := c.openRegular(name)
-		if err != nil {
-			return nil, Info{}, err
-		}
-		info := Describe(name, fi)
-		// A time in the future was set by hand or by another clock, and tells
-		// nothing.
-		wait := settle - time.Since(fi.ModTime())
-		if wait > settle {
-			wait = 0
-		}
-		// A file that is being emptied, to be written anew, has its new size before
-		// it has its new time: Linux shows it like that for some microseconds, and
-		// for longer on a busy machine.
-		if info.Size == 0 && empty != info.Version {
-			empty, wait = info.Version, settle
-		}
-		if wait <= 0 {
-			return disk, info, nil
-		}
-		disk.Close()
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, Info{}, ctx.Err()
-		}
-	}
-	return nil, Info{}, ErrChanged
-}
-
-// openRegular opens a regular file that may be seen.
-func (c *Cache) openRegular(name string) (*os.File, fs.FileInfo, error) {
-	// O_NONBLOCK: opening a FIFO must not wait for its writer.
-	disk, err := c.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, mapNotFound(err)
-	}
-	fi, err := disk.Stat()
-	switch {
-	case err != nil:
-	case !fi.Mode().IsRegular() || c.hidden != nil && c.hidden(fi):
-		err = ErrNotFound
-	default:
-		return disk, fi, nil
-	}
-	disk.Close()
-	return nil, nil, err
+	return f
 }
 
 // fill reads a file into c and puts it into the cache. Nobody's call owns it, so
 // that a caller who goes away spoils nothing for the others.
-func (c *Cache) fill(into *content, disk *os.File) {
-	defer disk.Close()
-	last, sum, err := into.readBlocks(disk)
+func (c *Cache) fill(into *content) {
+	defer into.dir.release()
+	last, sum, err := into.readBlocks(c)
 
 	c.mu.Lock()
 	if c.fills[into.info.Name] == into {
 		delete(c.fills, into.info.Name)
 	}
-	if err != nil {
-		c.lru.release(into.info.Size)
-	} else {
+	if err == nil && into.dir == c.dir.current.Load() {
 		c.lru.insert(into)
+	} else {
+		c.lru.release(into.info.Size)
 	}
 	c.mu.Unlock()
 
@@ -238,6 +240,13 @@ func (c *Cache) fill(into *content, disk *os.File) {
 	into.finish(sum, err)
 }
 
+// forgetAll throws out the files of a directory that has been replaced.
+func (c *Cache) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lru.clear()
+}
+
 // Cached is an entry of the cache.
 type Cached struct {
 	Info
@@ -246,8 +255,11 @@ type Cached struct {
 }
 
 // List returns up to limit entries that came into the cache after the one with
-// the given Seq, oldest first.
-func (c *Cache) List(after uint64, limit int) []Cached {
+// the given Seq, oldest first. The error is ErrDirectory.
+func (c *Cache) List(after uint64, limit int) ([]Cached, error) {
+	if err := c.dir.health(); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	rest := c.lru.order[c.lru.firstAfter(after):]
@@ -256,7 +268,7 @@ func (c *Cache) List(after uint64, limit int) []Cached {
 	for i, e := range rest {
 		entries[i] = Cached{Info: e.info, Seq: e.seq}
 	}
-	return entries
+	return entries, nil
 }
 
 // Contains reports whether this version of a file is in the cache.
@@ -264,12 +276,12 @@ func (c *Cache) Contains(info Info) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found := c.lru.get(info.Name)
-	return found != nil && found.info.Version == info.Version
+	return found != nil && found.info.stamp == info.stamp
 }
 
 // Health returns an error when the files cannot be read: the directory is gone, or
 // the disk has not answered for a while. It does not wait.
-func (c *Cache) Health() error { return nil }
+func (c *Cache) Health() error { return errors.Join(c.dir.health(), c.gate.health()) }
 
 // Stats returns the cache's statistics.
 func (c *Cache) Stats() Stats {
@@ -278,21 +290,7 @@ func (c *Cache) Stats() Stats {
 	s := c.stats
 	s.Used, s.Capacity = c.lru.used+c.lru.reserved, c.lru.limit
 	s.Files, s.Evictions = len(c.lru.order), c.lru.evictions
+	s.Busy, s.Refused = c.gate.stats()
+	s.Open = c.handles.count()
 	return s
-}
-
-// mapNotFound turns every way in which a name leads to no file of this directory
-// into ErrNotFound, so that nobody learns which it was. os.Root tells that a name
-// leads out by an error that is no Errno.
-func mapNotFound(err error) error {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		return ErrNotFound
-	}
-	switch errno {
-	case syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EISDIR,
-		syscall.EINVAL, syscall.ENXIO, syscall.ENODEV:
-		return ErrNotFound
-	}
-	return fmt.Errorf("open file: %w", err)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,15 +28,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newCache(tb testing.TB, capacity int64) (*Cache, string) {
 	tb.Helper()
 	dir := tb.TempDir()
-	root, err := os.OpenRoot(dir)
+	return openCache(tb, dir, Options{Capacity: capacity}), dir
+}
+
+func openCache(tb testing.TB, dir string, o Options) *Cache {
+	tb.Helper()
+	c, err := Open(dir, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { root.Close() })
-	return New(root, Options{Capacity: capacity}), dir
+	tb.Cleanup(c.Close)
+	return c
 }
 
-// write makes a file that has been left alone for long enough to be read at once.
+// write makes a file with a time of modification of its own.
 func write(tb testing.TB, dir, name string, data []byte) {
 	tb.Helper()
 	path := filepath.Join(dir, name)
@@ -83,7 +89,11 @@ func read(ctx context.Context, c *Cache, name string, limit int64) ([]byte, *Fil
 
 func cachedNames(c *Cache) []string {
 	var names []string
-	for _, e := range c.List(0, 1000) {
+	entries, err := c.List(0, 1000)
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range entries {
 		names = append(names, e.Name)
 	}
 	return names
@@ -91,12 +101,15 @@ func cachedNames(c *Cache) []string {
 
 func TestRead(t *testing.T) {
 	c, dir := newCache(t, 8<<20)
-	for _, size := range []int{0, 1, 1000, BlockSize - 1, BlockSize, BlockSize + 1, 3 * BlockSize, 8<<20 - EntryOverhead, 8 << 20, 9<<20 + 7} {
-		for _, limit := range []int64{BlockSize, 1 << 40, 100_003} {
+	sizes := []int{0, 1, 1000, BlockSize - 1, BlockSize, BlockSize + 1, 3 * BlockSize, 8<<20 - EntryOverhead, 8 << 20, 9<<20 + 7}
+	for _, size := range sizes {
+		write(t, dir, fmt.Sprint(size), random(size))
+	}
+	for _, size := range sizes {
+		name, want := fmt.Sprint(size), random(size)
+		for _, limit := range []int64{BlockSize, 1<<63 - 1, 100_003} {
 			t.Run(fmt.Sprintf("%d bytes by %d", size, limit), func(t *testing.T) {
-				name := fmt.Sprint("f", size, "-", limit)
-				want := random(size)
-				write(t, dir, name, want)
+				c.forget(name)
 				fits := int64(size)+EntryOverhead <= 8<<20
 				for i := range 2 {
 					got, f, err := read(t.Context(), c, name, limit)
@@ -161,7 +174,7 @@ func TestFilledOnce(t *testing.T) {
 // TestSentAsItArrives fills a content by hand to see that readers get each block
 // when it is there, and not only when all are.
 func TestSentAsItArrives(t *testing.T) {
-	c := newContent(Info{Size: 2 * BlockSize})
+	c := newContent(Info{Size: 2 * BlockSize}, nil)
 	f := &File{Info: c.info, content: c}
 	got := make(chan []byte)
 	go func() {
@@ -233,9 +246,10 @@ func TestJustWritten(t *testing.T) {
 // TestBeingEmptied opens a file that is empty and has an old time: so the kernel shows
 // a file that is being emptied, until it has got to its time.
 func TestBeingEmptied(t *testing.T) {
-	c, dir := newCache(t, 8<<20)
+	dir := t.TempDir()
 	write(t, dir, "f", nil)
 	synctest.Test(t, func(t *testing.T) {
+		c := openCache(t, dir, Options{Capacity: 8 << 20})
 		var group sync.WaitGroup
 		group.Go(func() {
 			data, _, err := read(t.Context(), c, "f", BlockSize)
@@ -376,9 +390,7 @@ func TestEvictedUnderReader(t *testing.T) {
 	}
 
 	write(t, dir, "slow", random(3*BlockSize+1))
-	f2 := &File{Info: f.Info, cache: c, content: f.content}
-	defer f2.Close()
-	if _, err := f2.Chunk(t.Context(), BlockSize, BlockSize); !errors.Is(err, ErrChanged) {
+	if _, err := f.Chunk(t.Context(), BlockSize, BlockSize); !errors.Is(err, ErrChanged) {
 		t.Errorf("after eviction and change: %v, want %v", err, ErrChanged)
 	}
 }
@@ -422,18 +434,12 @@ func TestOnlyRegularFilesBelow(t *testing.T) {
 
 func TestHidden(t *testing.T) {
 	dir := t.TempDir()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	resolved, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := filepath.Join(resolved, "secret")
-	c := New(root, Options{Capacity: 1 << 20, Hidden: func(path string) bool { return path == secret }})
 	write(t, dir, "secret", []byte("s"))
+	secret, err := os.Stat(filepath.Join(dir, "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := openCache(t, dir, Options{Capacity: 1 << 20, Hidden: func(fi fs.FileInfo) bool { return os.SameFile(fi, secret) }})
 	if err := os.Symlink("secret", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 // block and what describes it fit into the 1 MiB buffers that gRPC clients pool.
 const BlockSize = 1<<20 - 4<<10
 
-// diskChunk is the most bytes that are read at once for a file that is not cached.
-// Each of its readers has one or two of these of its own.
+// diskChunk is the most bytes that are read at once for a reader of a file that is
+// not cached, which are the reader's own.
 const diskChunk = 256 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -23,11 +23,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // content is the bytes of one version of a file, complete or still being read.
 type content struct {
 	info Info
-	sum  uint32 // CRC-32C of the whole; valid once done is closed
-	seq  uint64 // its place in the order of insertion; guarded by Cache.mu
+	dir  *generation // where it is read from
+	sum  uint32      // CRC-32C of the whole; valid once done is closed
+	seq  uint64      // its place in the order of insertion; guarded by Cache.mu
 
 	// blocks[:filled] may be read without a lock: filled is raised only after a
-	// block is in place. It becomes nil when the bytes are let go.
+	// block is in place. The slice grows with what has been read, whatever size the
+	// file claims to have. It becomes nil when the bytes are let go.
 	blocks atomic.Pointer[[][]byte]
 	filled atomic.Int64
 
@@ -38,10 +40,9 @@ type content struct {
 	more chan struct{} // closed and replaced whenever filled is raised
 }
 
-func newContent(info Info) *content {
-	c := &content{info: info, done: make(chan struct{}), more: make(chan struct{})}
-	blocks := make([][]byte, (info.Size+BlockSize-1)/BlockSize)
-	c.blocks.Store(&blocks)
+func newContent(info Info, dir *generation) *content {
+	c := &content{info: info, dir: dir, done: make(chan struct{}), more: make(chan struct{})}
+	c.blocks.Store(new([][]byte))
 	return c
 }
 
@@ -50,7 +51,8 @@ func (c *content) add(b []byte) {
 	// The last block comes after the content was put into the cache, and may find
 	// it evicted again.
 	if blocks := c.blocks.Load(); blocks != nil {
-		(*blocks)[c.filled.Load()] = b
+		grown := append(*blocks, b)
+		c.blocks.CompareAndSwap(blocks, &grown)
 	}
 	c.filled.Add(1)
 	c.mu.Lock()
@@ -93,3 +95,6 @@ func (c *content) block(ctx context.Context, i int64) ([]byte, error) {
 	}
 	return nil, nil
 }
+
+// isDropped reports whether the bytes have been let go.
+func (c *content) isDropped() bool { return c.blocks.Load() == nil }

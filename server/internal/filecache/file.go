@@ -6,66 +6,55 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
-	"strconv"
 )
 
-// File is one version of a file, open for reading by one goroutine.
+// File is one version of a file, open for reading by one goroutine. It holds no
+// descriptor.
 type File struct {
 	Info
 	// Cached says whether the file was in the cache when it was opened.
 	Cached bool
 
 	cache   *Cache
+	dir     *generation
 	content *content // nil: not cached
-	disk    *os.File // nil: not needed so far
+}
+
+// ChunkSize returns the most bytes that Chunk returns at offset off, which must lie
+// within the file. It may be fewer by the time that Chunk is called.
+func (f *File) ChunkSize(off int64) int64 {
+	n := min(BlockSize-off%BlockSize, f.Size-off)
+	if f.content == nil || f.content.isDropped() {
+		n = min(n, diskChunk)
+	}
+	return n
 }
 
 // Chunk returns the bytes at offset off, which must lie within the file: at least
 // one of them and at most limit. It waits for bytes that are still being read.
 // The slice must not be written to.
 //
-// A chunk is returned only if the file was not changed up to then. The error is ErrChanged, ctx's, or one of the file system.
+// A chunk is returned only if the file was not changed up to then. The error is
+// ErrChanged, ErrDisk, ctx's, or one of the file system.
 func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
-	i := off / BlockSize
-	from := off - i*BlockSize
-	to := min(from+limit, BlockSize, f.Size-i*BlockSize)
+	from := off % BlockSize
+	n := min(limit, BlockSize-from, f.Size-off)
 	if f.content != nil {
-		block, err := f.content.block(ctx, i)
+		block, err := f.content.block(ctx, off/BlockSize)
 		if err != nil {
 			return nil, err
 		}
 		if block != nil {
-			return block[from:to:to], nil
+			return block[from : from+n : from+n], nil
 		}
 		// Evicted under a slow reader.
 	}
-	return f.readDisk(off, min(to-from, diskChunk))
+	return f.cache.read(ctx, f.dir, f.Info, off, min(n, diskChunk))
 }
 
-// readDisk reads n bytes at off past the cache.
-func (f *File) readDisk(off, n int64) ([]byte, error) {
-	if f.disk == nil {
-		disk, fi, err := f.cache.openRegular(f.Name)
-		if errors.Is(err, ErrNotFound) {
-			return nil, ErrChanged
-		} else if err != nil {
-			return nil, err
-		}
-		f.disk = disk
-		if Describe(f.Name, fi).Version != f.Version {
-			return nil, ErrChanged
-		}
-	}
-	b := make([]byte, n)
-	if err := readFull(f.disk, b, off); err != nil {
-		return nil, err
-	}
-	return b, f.verify(f.disk)
-}
-
-// HasChecksum reports whether Checksum is to be had: the file fits into the cache.
+// HasChecksum reports whether Checksum will know the file's: the file fits into the
+// cache.
 func (f *File) HasChecksum() bool { return f.content != nil }
 
 // Checksum returns the CRC-32C of the whole file. It waits until the file has been
@@ -79,31 +68,74 @@ func (f *File) Checksum(ctx context.Context) (uint32, error) {
 	}
 }
 
-// Close ends the reading.
-func (f *File) Close() {
-	if f.disk != nil {
-		f.disk.Close()
+// KnownChecksum returns the CRC-32C of the whole file if it is known already.
+func (f *File) KnownChecksum() (sum uint32, ok bool) {
+	if f.content == nil {
+		return 0, false
+	}
+	select {
+	case <-f.content.done:
+		return f.content.sum, f.content.err == nil
+	default:
+		return 0, false
 	}
 }
+
+// Close ends the reading.
+func (f *File) Close() { f.dir.release() }
 
 // readBlocks reads all of c's file and makes its blocks readable as they come,
 // but for the last, which it returns, with the checksum of the whole. A block may be
 // all that a caller wants, so each is verified.
-func (c *content) readBlocks(disk *os.File) (last []byte, sum uint32, err error) {
-	for off := int64(0); off < c.info.Size; off += BlockSize {
+func (c *content) readBlocks(cache *Cache) (last []byte, sum uint32, err error) {
+	for left := c.info.Size; left > 0; left -= int64(len(last)) {
 		if last != nil {
 			c.add(last)
 		}
-		last = make([]byte, min(BlockSize, c.info.Size-off))
-		if err := readFull(disk, last, off); err != nil {
-			return nil, 0, err
-		}
-		if err := c.info.verify(disk); err != nil {
+		// Nobody's call owns this: it is bounded by the gate's patience alone.
+		last, err = cache.read(context.Background(), c.dir, c.info, c.info.Size-left, min(BlockSize, left))
+		if err != nil {
 			return nil, 0, err
 		}
 		sum = crc32.Update(sum, castagnoli, last)
 	}
 	return last, sum, nil
+}
+
+// read reads n bytes of a file at off, past the cache.
+func (c *Cache) read(ctx context.Context, dir *generation, info Info, off, n int64) ([]byte, error) {
+	op, err := do(ctx, c.gate, lane{readKind, info.Name}, &readOp{files: c.handles, dir: dir, info: info, off: off, n: n})
+	if err != nil {
+		return nil, err
+	}
+	return op.data, op.err
+}
+
+// readOp reads a piece of a file. Its memory is taken only when it has its place.
+type readOp struct {
+	files  *handles
+	dir    *generation
+	info   Info
+	off, n int64
+
+	data []byte
+	err  error
+}
+
+func (o *readOp) run(*job) {
+	f, err := o.files.borrow(o.dir, o.info)
+	if err != nil {
+		o.err = err
+		return
+	}
+	defer o.files.giveBack(f)
+	data := make([]byte, o.n)
+	if o.err = readFull(f.disk, data, o.off); o.err != nil {
+		return
+	}
+	if o.err = verify(f.disk, o.info); o.err == nil {
+		o.data = data
+	}
 }
 
 func readFull(disk *os.File, b []byte, off int64) error {
@@ -118,24 +150,13 @@ func readFull(disk *os.File, b []byte, off int64) error {
 }
 
 // verify returns ErrChanged if disk is no longer what info describes.
-func (info Info) verify(disk *os.File) error {
+func verify(disk *os.File, info Info) error {
 	fi, err := disk.Stat()
 	if err != nil {
 		return fmt.Errorf("stat file: %w", err)
 	}
-	if Describe(info.Name, fi).Version != info.Version {
+	if stampOf(fi) != info.stamp {
 		return ErrChanged
 	}
 	return nil
-}
-
-// Describe returns what fi says of the file of that name.
-func Describe(name string, fi fs.FileInfo) Info {
-	version := make([]byte, 0, 3*16+2)
-	version = strconv.AppendInt(version, fi.ModTime().UnixNano(), 16)
-	version = append(version, '-')
-	version = strconv.AppendInt(version, fi.Size(), 16)
-	version = append(version, '-')
-	version = strconv.AppendUint(version, inode(fi), 16)
-	return Info{Name: name, Size: fi.Size(), Modified: fi.ModTime(), Version: string(version)}
 }

@@ -3,6 +3,7 @@ package filecache
 import (
 	"cmp"
 	"container/list"
+	"math"
 	"slices"
 )
 
@@ -29,8 +30,13 @@ func newLRU(limit int64) *lru {
 	return &lru{limit: limit, entries: map[string]*list.Element{}, recent: list.New()}
 }
 
-// charge is what a file of size bytes counts for.
-func charge(size int64) int64 { return size + EntryOverhead }
+// charge is what a file of size bytes counts for. A sparse file may claim any size.
+func charge(size int64) int64 {
+	if size > math.MaxInt64-EntryOverhead {
+		return math.MaxInt64
+	}
+	return size + EntryOverhead
+}
 
 // get returns the entry of that name, if there is one, without using it.
 func (l *lru) get(name string) *content {
@@ -49,10 +55,10 @@ func (l *lru) use(name string) {
 // and evicts nothing, where other reservations leave too little room.
 func (l *lru) reserve(size int64) bool {
 	need := charge(size)
-	if l.reserved+need > l.limit {
+	if need > l.limit-l.reserved {
 		return false
 	}
-	fits := func() bool { return l.used+l.reserved+need <= l.limit }
+	fits := func() bool { return need <= l.limit-l.reserved-l.used }
 	if !fits() {
 		if c := l.oldestAtLeast(size); c != nil {
 			l.evict(c)
@@ -91,6 +97,13 @@ func (l *lru) evict(c *content) {
 	i := l.firstAfter(c.seq - 1)
 	l.order = slices.Delete(l.order, i, i+1)
 	c.drop()
+}
+
+// clear takes everything out.
+func (l *lru) clear() {
+	for l.recent.Len() > 0 {
+		l.evict(l.recent.Back().Value.(*content))
+	}
 }
 
 // oldestAtLeast returns the least recently used entry of size bytes or more.

@@ -2,6 +2,7 @@ package filecache
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ func contents(l *lru, name string, size int64) bool {
 	if !l.reserve(size) {
 		return false
 	}
-	l.insert(newContent(Info{Name: name, Size: size, Version: name}))
+	l.insert(newContent(Info{Name: name, Size: size, Version: name}, nil))
 	return true
 }
 
@@ -86,6 +87,8 @@ func TestLRUBound(t *testing.T) {
 		{limit - EntryOverhead - 1, true},
 		{limit - EntryOverhead, true},
 		{limit - EntryOverhead + 1, false},
+		{math.MaxInt64 - EntryOverhead, false},
+		{math.MaxInt64, false}, // a sparse file may claim any size
 	} {
 		if got := contents(l, "large", tt.size); got != tt.want {
 			t.Errorf("file of %d bytes in a cache of %d: cached %v, want %v", tt.size, limit, got, tt.want)

@@ -3,16 +3,13 @@ package files
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/server/internal/apierror"
-	"example.com/parity/server/internal/filecache"
 )
 
 // maxPage is the most files of one page: with the longest names they stay well
@@ -57,7 +54,10 @@ func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) 
 			return errPageToken
 		}
 	}
-	entries := s.cache.List(after, size+1)
+	entries, err := s.cache.List(after, size+1)
+	if err != nil {
+		return err
+	}
 	for _, e := range entries[:min(size, len(entries))] {
 		resp.Files = append(resp.Files, describe(e.Info, true))
 	}
@@ -73,54 +73,21 @@ func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse,
 	if err != nil {
 		return err
 	}
-	return fs.WalkDir(s.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, fs.ErrNotExist):
-			return nil // deleted since its directory was read
-		case err != nil && name == ".":
-			return fmt.Errorf("read directory: %w", err)
-		case err != nil:
-			return fs.SkipDir // a directory that the server may not read has no files to offer
-		case entry.IsDir() && !mayHoldAfter(name, after):
-			return fs.SkipDir
-		case !entry.Type().IsRegular() || comparePaths(name, after) <= 0 || !canGet(name):
-			return nil
-		}
-		fi, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("stat file: %w", err)
-		}
-		if s.hidden != nil && s.hidden(fi) {
-			return nil
-		}
-		if len(resp.GetFiles()) == size {
-			resp.NextPageToken = encodeToken("directory", resp.GetFiles()[size-1].GetName())
-			return fs.SkipAll
-		}
-		info := filecache.Describe(name, fi)
+	found, more, err := s.cache.Walk(ctx, after, size, canGet)
+	if err != nil {
+		return err
+	}
+	for _, info := range found {
 		resp.Files = append(resp.Files, describe(info, s.cache.Contains(info)))
-		return nil
-	})
+	}
+	if more {
+		resp.NextPageToken = encodeToken("directory", found[len(found)-1].Name)
+	}
+	return nil
 }
 
 // canGet reports whether Get takes that name.
 func canGet(name string) bool { return len(name) <= maxName && utf8.ValidString(name) }
-
-// comparePaths compares two names in the order of fs.WalkDir, which is by parts:
-// "a/b" comes before "a.txt" though '.' comes before '/'.
-func comparePaths(a, b string) int {
-	return strings.Compare(strings.ReplaceAll(a, "/", "\x00"), strings.ReplaceAll(b, "/", "\x00"))
-}
-
-// mayHoldAfter reports whether the walk can still meet names after the given one
-// in directory dir.
-func mayHoldAfter(dir, after string) bool {
-	return dir == "." || strings.HasPrefix(after, dir+"/") || comparePaths(dir, after) > 0
-}
 
 var errPageToken = apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that List returned for this source")
 

@@ -7,19 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io/fs"
-	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/server/internal/apierror"
 	"example.com/parity/server/internal/filecache"
+	"example.com/parity/server/internal/flow"
 )
 
 // maxName is the length of a file name in bytes: what the original file protocol
@@ -31,18 +33,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Service is the FileService of one directory.
 type Service struct {
 	filesv1.UnimplementedFileServiceServer
-	root   *os.Root
-	cache  *filecache.Cache
-	hidden func(fs.FileInfo) bool
+	cache *filecache.Cache
 }
 
 var _ filesv1.FileServiceServer = (*Service)(nil)
 
-// New returns the service of the files below root. cache reads from the same
-// root, and hidden is what it hides.
-func New(root *os.Root, cache *filecache.Cache, hidden func(fs.FileInfo) bool) *Service {
-	return &Service{root: root, cache: cache, hidden: hidden}
-}
+// New returns the service of the files that the cache reads.
+func New(cache *filecache.Cache) *Service { return &Service{cache: cache} }
 
 // Get streams a file or a range of it.
 func (s *Service) Get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
@@ -73,8 +70,11 @@ func (s *Service) get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer
 	return send(ctx, f, req.GetOffset(), end, stream)
 }
 
-// send sends the bytes of f from off to end.
+// send sends the bytes of f from off to end. What it takes from the cache or the disk
+// is never more than the peer has room for.
 func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
+	window := flow.FromContext(ctx)
+	defer window.Close()
 	// The cache knows the checksum of a whole file: computing it again for every
 	// caller would be most of the work of sending.
 	known := off == 0 && end == f.Size && f.HasChecksum()
@@ -82,7 +82,7 @@ func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.Se
 	resp := &filesv1.GetResponse{File: describe(f.Info, f.Cached)}
 	for {
 		if off < end {
-			data, err := f.Chunk(ctx, off, end-off)
+			data, err := next(ctx, f, off, end, window)
 			if err != nil {
 				return err
 			}
@@ -100,6 +100,9 @@ func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.Se
 				}
 			}
 			resp.Crc32C = &sum
+			if whole, ok := f.KnownChecksum(); ok {
+				resp.FileCrc32C = &whole
+			}
 			return stream.Send(resp)
 		}
 		if err := stream.Send(resp); err != nil {
@@ -107,6 +110,19 @@ func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.Se
 		}
 		resp = &filesv1.GetResponse{} // what has been sent is not touched again
 	}
+}
+
+// next returns the next bytes to send, as soon as there is a window for them.
+func next(ctx context.Context, f *filecache.File, off, end int64, window flow.Window) ([]byte, error) {
+	granted, err := window.Reserve(ctx, min(end-off, f.ChunkSize(off)))
+	if err != nil {
+		return nil, err
+	}
+	data, err := f.Chunk(ctx, off, granted)
+	if unused := granted - int64(len(data)); unused > 0 {
+		window.Return(unused)
+	}
+	return data, err
 }
 
 func validateGet(req *filesv1.GetRequest) error {
@@ -141,6 +157,14 @@ func describe(info filecache.Info, cached bool) *filesv1.File {
 
 var errOtherVersion = apierror.New(codes.Aborted, "VERSION_MISMATCH", "the file's current version is another one")
 
+// retryDelay is when to try again what the disk prevented: the directory is looked for
+// once a second.
+const retryDelay = time.Second
+
+func unavailable(reason, message string) error {
+	return apierror.New(codes.Unavailable, reason, message, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)})
+}
+
 // toStatus turns what went wrong into what the caller is told.
 func toStatus(err error) error {
 	switch {
@@ -150,6 +174,10 @@ func toStatus(err error) error {
 		return apierror.New(codes.NotFound, "FILE_NOT_FOUND", "no such file")
 	case errors.Is(err, filecache.ErrChanged):
 		return apierror.New(codes.Aborted, "FILE_CHANGED", "the file was changed while it was being read")
+	case errors.Is(err, filecache.ErrDirectory):
+		return unavailable("DIRECTORY_UNAVAILABLE", "the directory of the files is away")
+	case errors.Is(err, filecache.ErrDisk):
+		return unavailable("DISK_UNAVAILABLE", "the disk of the files does not answer")
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return status.FromContextError(err).Err()
 	}

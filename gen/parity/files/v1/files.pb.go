@@ -225,8 +225,10 @@ type File struct {
 	SizeBytes int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	// When the file's content was last changed.
 	Modified *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=modified,proto3" json:"modified,omitempty"`
-	// Names this version of the file: another content has another version. To be
-	// compared and sent back, not to be taken apart.
+	// Names this version of the file: another content has another version, also if
+	// size and modified are the same. The same content can have several: a file that
+	// was renamed or copied, or whose rights were changed, has another one. At most 64
+	// ASCII characters, to be compared and sent back, not to be taken apart.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	// Whether this version is in the cache; in a GetResponse, whether it was
 	// already there when the call came.
@@ -387,7 +389,7 @@ type GetResponse struct {
 	Crc32C *uint32 `protobuf:"fixed32,3,opt,name=crc32c,proto3,oneof" json:"crc32c,omitempty"`
 	// The CRC-32C of the whole file, whatever range was asked for; on the last
 	// response only, and only if the server knows it, because this version is in its
-	// cache. With it a client can check a file that it fetched in ranges.
+	// cache or was when the call came. With it a client can check a file that it fetched in ranges.
 	FileCrc32C    *uint32 `protobuf:"fixed32,4,opt,name=file_crc32c,json=fileCrc32c,proto3,oneof" json:"file_crc32c,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

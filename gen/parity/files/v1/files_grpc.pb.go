@@ -35,11 +35,16 @@ const (
 // A file's name is its path below that directory, with "/" between its parts,
 // in UTF-8, 1 to 1,024 bytes long.
 //
-// Every rpc may also end in UNAVAILABLE (the server is shutting down),
-// RESOURCE_EXHAUSTED (a configured limit is reached; the status carries a
-// google.rpc.RetryInfo) and INTERNAL (a fault of the server, such as a read
-// error; the detail is in its log only). Errors carry a google.rpc.ErrorInfo
-// with the domain "parity", and for INVALID_ARGUMENT a google.rpc.BadRequest.
+// Every rpc may also end in UNAVAILABLE (the server is shutting down, or, with a
+// google.rpc.RetryInfo, its disk does not answer (reason DISK_UNAVAILABLE) or the
+// directory is away (reason DIRECTORY_UNAVAILABLE)), RESOURCE_EXHAUSTED (a
+// configured limit is reached; the status carries a google.rpc.RetryInfo) and
+// INTERNAL (a fault of the server, such as a read error; the detail is in its log
+// only). Errors carry a google.rpc.ErrorInfo with the domain "parity", and for
+// INVALID_ARGUMENT a google.rpc.BadRequest.
+//
+// If another directory takes the place of that directory, its files are served from
+// then on.
 type FileServiceClient interface {
 	// List returns one page of the files in the cache, in the order in which they
 	// came into it, or of the files in the directory, ordered by name.
@@ -57,7 +62,9 @@ type FileServiceClient interface {
 	// so too, with the same message.
 	// OUT_OF_RANGE: offset is greater than the file's size.
 	// ABORTED: version is not the file's current one, or the file was changed
-	// while it was read. What has been received so far must not be used.
+	// while it was read. What has been received so far must not be used. A file that
+	// was removed, renamed or given other rights counts as changed, unless it was in
+	// the cache.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetResponse], error)
 }
 
@@ -108,11 +115,16 @@ type FileService_GetClient = grpc.ServerStreamingClient[GetResponse]
 // A file's name is its path below that directory, with "/" between its parts,
 // in UTF-8, 1 to 1,024 bytes long.
 //
-// Every rpc may also end in UNAVAILABLE (the server is shutting down),
-// RESOURCE_EXHAUSTED (a configured limit is reached; the status carries a
-// google.rpc.RetryInfo) and INTERNAL (a fault of the server, such as a read
-// error; the detail is in its log only). Errors carry a google.rpc.ErrorInfo
-// with the domain "parity", and for INVALID_ARGUMENT a google.rpc.BadRequest.
+// Every rpc may also end in UNAVAILABLE (the server is shutting down, or, with a
+// google.rpc.RetryInfo, its disk does not answer (reason DISK_UNAVAILABLE) or the
+// directory is away (reason DIRECTORY_UNAVAILABLE)), RESOURCE_EXHAUSTED (a
+// configured limit is reached; the status carries a google.rpc.RetryInfo) and
+// INTERNAL (a fault of the server, such as a read error; the detail is in its log
+// only). Errors carry a google.rpc.ErrorInfo with the domain "parity", and for
+// INVALID_ARGUMENT a google.rpc.BadRequest.
+//
+// If another directory takes the place of that directory, its files are served from
+// then on.
 type FileServiceServer interface {
 	// List returns one page of the files in the cache, in the order in which they
 	// came into it, or of the files in the directory, ordered by name.
@@ -130,7 +142,9 @@ type FileServiceServer interface {
 	// so too, with the same message.
 	// OUT_OF_RANGE: offset is greater than the file's size.
 	// ABORTED: version is not the file's current one, or the file was changed
-	// while it was read. What has been received so far must not be used.
+	// while it was read. What has been received so far must not be used. A file that
+	// was removed, renamed or given other rights counts as changed, unless it was in
+	// the cache.
 	Get(*GetRequest, grpc.ServerStreamingServer[GetResponse]) error
 	mustEmbedUnimplementedFileServiceServer()
 }

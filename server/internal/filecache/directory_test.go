@@ -1,0 +1,164 @@
+package filecache
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// mkdir makes a directory with a file f in it, and returns its path.
+func mkdir(t *testing.T, path, content string) string {
+	t.Helper()
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, "f", []byte(content))
+	return path
+}
+
+// eventually waits for what the watch of the directory brings about.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// TestDirectoryReplaced puts another directory into the place of the one that was
+// opened, in every way.
+func TestDirectoryReplaced(t *testing.T) {
+	for name, replace := range map[string]func(path, other string) error{
+		"removed and made anew": func(path, other string) error {
+			return errors.Join(os.RemoveAll(path), os.Rename(other, path))
+		},
+		"moved away": func(path, other string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.Rename(other, path))
+		},
+		"a symbolic link": func(path, other string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.Symlink(other, path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parent := t.TempDir()
+			path := mkdir(t, filepath.Join(parent, "d"), "old")
+			other := mkdir(t, filepath.Join(parent, "other"), "new content")
+			write(t, path, "gone", nil)
+			c := openCache(t, path, Options{Capacity: 1 << 20})
+			for _, name := range []string{"f", "gone"} {
+				if _, _, err := read(t.Context(), c, name, 100); err != nil {
+					t.Fatal(err)
+				}
+			}
+			slow, err := c.Open(t.Context(), "f")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer slow.Close()
+			old := c.dir.current.Load()
+			if err := replace(path, other); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the new file is served", func() bool {
+				got, _, err := read(t.Context(), c, "f", 100)
+				return err == nil && string(got) == "new content"
+			})
+			if _, err := c.Open(t.Context(), "gone"); !errors.Is(err, ErrNotFound) {
+				t.Errorf("a file of the old directory: %v", err)
+			}
+			if got := cachedNames(c); len(got) != 1 {
+				t.Errorf("cached: %q", got)
+			}
+			if err := c.Health(); err != nil {
+				t.Errorf("health: %v", err)
+			}
+			if n := old.users.Load(); n != 1 {
+				t.Errorf("the old directory has %d users, want its reader", n)
+			}
+		})
+	}
+}
+
+// TestDirectoryLinkSwapped swaps the symbolic link that the path is.
+func TestDirectoryLinkSwapped(t *testing.T) {
+	parent := t.TempDir()
+	a, b := mkdir(t, filepath.Join(parent, "a"), "a"), mkdir(t, filepath.Join(parent, "b"), "b")
+	link := filepath.Join(parent, "current")
+	if err := os.Symlink(a, link); err != nil {
+		t.Fatal(err)
+	}
+	c := openCache(t, link, Options{Capacity: 1 << 20})
+	for _, target := range []string{b, a} {
+		if err := errors.Join(os.Symlink(target, link+"~"), os.Rename(link+"~", link)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the link's new target is served", func() bool {
+			got, _, err := read(t.Context(), c, "f", 100)
+			return err == nil && string(got) == filepath.Base(target)
+		})
+	}
+}
+
+// TestDirectoryAway removes the directory, and brings it back.
+func TestDirectoryAway(t *testing.T) {
+	parent := t.TempDir()
+	path := mkdir(t, filepath.Join(parent, "d"), "old")
+	c := openCache(t, path, Options{Capacity: 1 << 20})
+	if _, _, err := read(t.Context(), c, "f", 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	// The first who finds no file finds out that there is no directory.
+	if _, err := c.Open(t.Context(), "f"); !errors.Is(err, ErrDirectory) {
+		t.Errorf("Open: %v, want %v", err, ErrDirectory)
+	}
+	if err := c.Health(); !errors.Is(err, ErrDirectory) {
+		t.Errorf("Health: %v, want %v", err, ErrDirectory)
+	}
+	if _, err := c.List(0, 10); !errors.Is(err, ErrDirectory) {
+		t.Errorf("List: %v, want %v", err, ErrDirectory)
+	}
+	if _, _, err := c.Walk(t.Context(), "", 10, all); !errors.Is(err, ErrDirectory) {
+		t.Errorf("Walk: %v, want %v", err, ErrDirectory)
+	}
+	mkdir(t, path, "new")
+	eventually(t, "the directory is back", func() bool { return c.Health() == nil })
+	if got, _, err := read(t.Context(), c, "f", 100); err != nil || string(got) != "new" {
+		t.Errorf("then read %q, %v", got, err)
+	}
+	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a file in its place is noticed", func() bool { return errors.Is(c.Health(), ErrDirectory) })
+}
+
+func all(string) bool { return true }
+
+// TestWalkReplaced: a walk does not take the emptiness of a removed directory for
+// that of the one in its place.
+func TestWalkReplaced(t *testing.T) {
+	parent := t.TempDir()
+	path := mkdir(t, filepath.Join(parent, "d"), "old")
+	c := openCache(t, path, Options{})
+	for i := range 3 {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		mkdir(t, path, "new")
+		write(t, path, fmt.Sprint("g", i), nil)
+		_, err := c.Open(t.Context(), "none") // finds it removed
+		if !errors.Is(err, ErrNotFound) {
+			t.Errorf("Open: %v", err)
+		}
+		found, more, err := c.Walk(t.Context(), "", 10, all)
+		if err != nil || more || len(found) != 2 || found[1].Name != fmt.Sprint("g", i) {
+			t.Errorf("Walk = %v, %v, %v", found, more, err)
+		}
+	}
+}

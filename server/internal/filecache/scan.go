@@ -1,0 +1,196 @@
+package filecache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+const (
+	// scanBatch is how many entries of a directory are read at once.
+	scanBatch = 1024
+	// minKeep is the fewest entries that one scan of a directory keeps: those that
+	// turn out to be empty directories must not make the next scan come at once.
+	minKeep = 256
+)
+
+// Walk returns up to limit regular files below the directory whose names come after
+// the given one, in the order of their names' parts: "a/b" comes before "a.txt",
+// though '.' comes before '/'. Of names, and directories on the way to them, only those
+// are looked at that accept takes. more says that there are more files. Symbolic links
+// are left out, and what cannot be read. However many files there are, it takes
+// memory for those that it returns, for each directory on the way to them.
+//
+// The error is ErrDisk, ErrDirectory, ctx's, or one of the file system.
+func (c *Cache) Walk(ctx context.Context, after string, limit int, accept func(name string) bool) (found []Info, more bool, err error) {
+	err = c.inDirectory(ctx, func(dir *generation) error {
+		w := &walk{cache: c, dir: dir, limit: limit, accept: accept}
+		err := w.below(ctx, ".", after)
+		if errors.Is(err, errEnough) {
+			err, more = nil, true
+			w.found = w.found[:limit]
+		}
+		found = w.found
+		return err
+	})
+	return found, more, err
+}
+
+// errEnough ends a walk that has found what it was asked for.
+var errEnough = errors.New("enough files")
+
+// walk is a call of Walk.
+type walk struct {
+	cache  *Cache
+	dir    *generation
+	limit  int
+	accept func(string) bool
+	found  []Info // one more than the limit where there are more
+}
+
+// below adds the files below a directory that come after the given name, which is
+// relative to it.
+func (w *walk) below(ctx context.Context, name, after string) error {
+	// The directory that after lies in comes before after, and is looked into.
+	after, inside, within := strings.Cut(after, "/")
+	for {
+		keep := max(w.limit-len(w.found)+1, minKeep)
+		op, err := do(ctx, w.cache.gate, lane{kind: scanKind}, &scanOp{
+			dir: w.dir, name: name, after: after, including: within, keep: keep, accept: w.accept, hidden: w.cache.hidden,
+		})
+		if err != nil {
+			return err
+		}
+		if op.err != nil {
+			return op.err
+		}
+		for _, e := range op.entries {
+			inner := path.Join(name, e.name)
+			first := within && e.name == after // what the name given lies in
+			switch {
+			case e.isDir && first:
+				if err := w.below(ctx, inner, inside); err != nil {
+					return err
+				}
+			case e.isDir:
+				if err := w.below(ctx, inner, ""); err != nil {
+					return err
+				}
+			case e.file != nil && !first:
+				w.found = append(w.found, Describe(inner, e.file))
+				if len(w.found) > w.limit {
+					return errEnough
+				}
+			}
+		}
+		if len(op.entries) < keep {
+			return nil
+		}
+		after, within = op.entries[keep-1].name, false
+	}
+}
+
+// scanOp reads a directory, and keeps the first of its entries that come after a name.
+type scanOp struct {
+	dir       *generation
+	name      string
+	after     string
+	including bool // after itself
+	keep      int
+	accept    func(string) bool
+	hidden    func(fs.FileInfo) bool
+
+	entries []entry // sorted
+	err     error
+}
+
+// entry is a directory, or a file.
+type entry struct {
+	name  string
+	isDir bool
+	file  fs.FileInfo // nil: nothing to be listed
+}
+
+func (o *scanOp) run(j *job) {
+	o.err = o.scan(j)
+	switch {
+	case o.err == nil:
+	case o.name != ".":
+		// Deleted meanwhile, or none that the server may read: no files to offer.
+		o.entries, o.err = nil, nil
+	case o.dir.isUnlinked():
+		o.err = errReplaced
+	default:
+		o.err = fmt.Errorf("read directory: %w", o.err)
+	}
+}
+
+func (o *scanOp) scan(j *job) error {
+	root := o.dir.root
+	if o.name != "." {
+		inner, err := root.OpenRoot(o.name)
+		if err != nil {
+			return err
+		}
+		defer inner.Close()
+		root = inner
+	}
+	disk, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	if err := o.read(j, disk); err != nil {
+		return err
+	}
+	for i := range o.entries {
+		e := &o.entries[i]
+		if e.isDir {
+			continue
+		}
+		if i%scanBatch == 0 && !j.alive() {
+			return context.Canceled // nobody looks at it
+		}
+		fi, err := root.Lstat(e.name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case fi.Mode().IsRegular() && (o.hidden == nil || !o.hidden(fi)):
+			e.file = fi
+		}
+	}
+	return nil
+}
+
+// read fills o.entries with names.
+func (o *scanOp) read(j *job, disk *os.File) error {
+	shorten := func() {
+		slices.SortFunc(o.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+		o.entries = o.entries[:min(o.keep, len(o.entries))]
+	}
+	for j.alive() {
+		batch, err := disk.ReadDir(scanBatch)
+		for _, e := range batch {
+			after := strings.Compare(e.Name(), o.after)
+			if (after > 0 || after == 0 && o.including) && (e.IsDir() || e.Type().IsRegular()) && o.accept(path.Join(o.name, e.Name())) {
+				o.entries = append(o.entries, entry{name: e.Name(), isDir: e.IsDir()})
+			}
+		}
+		if len(o.entries) > 2*o.keep+scanBatch || err != nil {
+			shorten()
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return context.Canceled
+}
