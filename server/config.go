@@ -40,6 +40,8 @@ type commonConfig struct {
 	Admin        string        `default:"localhost:9090" placeholder:"ADDRESS" help:"Where to serve metrics, health and profiles over HTTP (${default}; empty: nowhere)."`
 	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long open calls may go on when the program is told to stop (${default})."`
 
+	TrustedNetworks []netip.Prefix `placeholder:"CIDR" help:"Networks such as NATs and proxies, whose addresses stand for many clients: no bound on connections per address; may be repeated (none)."`
+
 	Legacy            string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Where to serve both original TCP protocols (${default}; empty: nowhere)."`
 	LegacyFiles       string         `placeholder:"ADDRESS" help:"Where to serve the original file protocol alone (nowhere)."`
 	LegacyAllow       []netip.Prefix `placeholder:"CIDR" help:"Take the original protocols only from these addresses; may be repeated (all)."`
@@ -57,6 +59,9 @@ type serveConfig struct {
 	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Take gRPC only from clients with a certificate of these authorities, PEM."`
 	Insecure        bool           `help:"Serve gRPC without TLS on addresses other than loopback."`
 	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Believe gateways at these addresses for whom they call; may be repeated (none)."`
+
+	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"How many gRPC connections there may be (${default})."`
+	GRPCConnectionsPerAddress int `name:"grpc-connections-per-address" default:"1024" placeholder:"N" help:"How many of them one address may have, or one IPv6 network of 64 bits (${default}); trusted gateways and networks may have all."`
 
 	commonConfig
 
@@ -155,6 +160,10 @@ func (c *serveConfig) validate() error {
 		return fmt.Errorf("--log-max-size: must be 1MiB or more, is %d", c.LogMaxSize)
 	case c.LogKeep < 1:
 		return fmt.Errorf("--log-keep: must be 1 or more, is %d", c.LogKeep)
+	case c.GRPCConnections < 1:
+		return fmt.Errorf("--grpc-connections: must be 1 or more, is %d", c.GRPCConnections)
+	case c.GRPCConnectionsPerAddress < 1:
+		return fmt.Errorf("--grpc-connections-per-address: must be 1 or more, is %d", c.GRPCConnectionsPerAddress)
 	case c.CacheSize < 0:
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:

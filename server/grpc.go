@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,6 +16,7 @@ import (
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/codec"
+	"example.com/parity/server/internal/netguard"
 	"example.com/parity/server/internal/numbers"
 	"example.com/parity/server/internal/origin"
 )
@@ -24,10 +27,16 @@ const (
 	maxRequest = 64 << 10
 	// maxHeader is the most bytes of a call's headers: room for a token and traces.
 	maxHeader = 16 << 10
-	// maxStreams is the most calls that one connection may have open at once; more
-	// wait in the client. It must exceed the 16,384 connections of a gateway that
-	// stands alone, each of which is a call. grpc-go's own default is no limit.
-	maxStreams = 20_000
+	// maxCalls is the most calls that one connection may have open at once; more wait
+	// in the client. It is what browsers and other servers have come to expect.
+	// grpc-go's own default is no limit.
+	maxCalls = 250
+	// maxGatewayCalls is the same for trusted gateways. It must exceed the 16,384
+	// connections of a gateway that stands alone, each of which is a call.
+	maxGatewayCalls = 20_000
+	// sendTimeout is how long a peer may take nothing of what there is to send: as the
+	// original protocols have it.
+	sendTimeout = 30 * time.Second
 	// handshakeTimeout is how long a new connection may take to become one.
 	handshakeTimeout = 10 * time.Second
 	// pingEvery is how long a connection may be silent before it is checked to be
@@ -63,9 +72,9 @@ func newResolver(cfg *serveConfig) *origin.Resolver {
 	}
 }
 
-// newGRPCServer returns a server without services. Health watches end when drain
-// is closed: they would hold up the end of the program for nothing.
-func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
+// newGRPCDoor returns a door without services. Health watches end when drain is
+// closed: they would hold up the end of the program for nothing.
+func newGRPCDoor(cfg *serveConfig, chain interceptors, drain <-chan struct{}, log *slog.Logger, metrics *doorMetrics) (*grpcDoor, error) {
 	encoding, err := codec.New(numbers.Increments()...)
 	if err != nil {
 		return nil, err
@@ -76,7 +85,6 @@ func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) 
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
-		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
@@ -90,7 +98,21 @@ func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) 
 		}
 		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
-	return grpc.NewServer(options...), nil
+	door := &grpcDoor{
+		strangers: grpc.NewServer(slices.Concat(options, []grpc.ServerOption{grpc.MaxConcurrentStreams(maxCalls)})...),
+		trusted:   cfg.TrustedGateways,
+		limits: netguard.Limits{
+			Total:      cfg.GRPCConnections,
+			PerAddress: cfg.GRPCConnectionsPerAddress,
+			Exempt:     slices.Concat(cfg.TrustedGateways, cfg.TrustedNetworks),
+		},
+		metrics: metrics,
+		log:     log,
+	}
+	if len(cfg.TrustedGateways) > 0 {
+		door.gateways = grpc.NewServer(slices.Concat(options, []grpc.ServerOption{grpc.MaxConcurrentStreams(maxGatewayCalls)})...)
+	}
+	return door, nil
 }
 
 func loadTLS(cfg *serveConfig) (*tls.Config, error) {

@@ -57,7 +57,7 @@ type server struct {
 	cache   *filecache.Cache
 	numbers *numbers.Service
 	health  *health.Server
-	grpc    *grpc.Server
+	grpc    *grpcDoor
 	channel *inproc.Channel // to the same services, for the gateway
 	drain   chan struct{}   // closed when the program is told to stop
 
@@ -112,7 +112,7 @@ func (s *server) openServices() error {
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
-	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
+	if s.grpc, err = newGRPCDoor(s.cfg, chain, s.drain, s.stderr, newDoorMetrics(s.registry)); err != nil {
 		return err
 	}
 	s.health = health.NewServer()
