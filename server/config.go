@@ -73,6 +73,7 @@ type serveConfig struct {
 	LogKeep     int               `default:"5" placeholder:"N" help:"How many logs set aside are kept (${default})."`
 
 	State       string           `placeholder:"STORE" help:"Where the register of clients is kept: bolt:FILE, memory: or redis://HOST:PORT (bolt:DATA-DIR/numbers.db)."`
+	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes may wait in memory for clients that read slowly, beyond 64 KiB a gRPC connection and 16 KiB one of the original protocols (${default})."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
 }
@@ -164,6 +165,8 @@ func (c *serveConfig) validate() error {
 		return fmt.Errorf("--grpc-connections: must be 1 or more, is %d", c.GRPCConnections)
 	case c.GRPCConnectionsPerAddress < 1:
 		return fmt.Errorf("--grpc-connections-per-address: must be 1 or more, is %d", c.GRPCConnectionsPerAddress)
+	case c.ReplyBuffer < 0:
+		return fmt.Errorf("--reply-buffer: must not be negative, is %d", c.ReplyBuffer)
 	case c.CacheSize < 0:
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:

@@ -16,6 +16,8 @@ import (
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/codec"
+	"example.com/parity/server/internal/flow"
+	"example.com/parity/server/internal/h2"
 	"example.com/parity/server/internal/netguard"
 	"example.com/parity/server/internal/numbers"
 	"example.com/parity/server/internal/origin"
@@ -74,32 +76,50 @@ func newResolver(cfg *serveConfig) *origin.Resolver {
 
 // newGRPCDoor returns a door without services. Health watches end when drain is
 // closed: they would hold up the end of the program for nothing.
-func newGRPCDoor(cfg *serveConfig, chain interceptors, drain <-chan struct{}, log *slog.Logger, metrics *doorMetrics) (*grpcDoor, error) {
+func newGRPCDoor(cfg *serveConfig, chain interceptors, drain <-chan struct{}, replies *flow.Account, log *slog.Logger, metrics *doorMetrics) (*grpcDoor, error) {
 	encoding, err := codec.New(numbers.Increments()...)
 	if err != nil {
 		return nil, err
 	}
+	var security credentials.TransportCredentials // nil: none
+	if cfg.hasTLS() {
+		config, err := loadTLS(cfg)
+		if err != nil {
+			return nil, err
+		}
+		security = credentials.NewTLS(config)
+	}
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(encoding),
+		grpc.ReadBufferSize(0), // the guard's connections have one
 		grpc.WriteBufferSize(writeBuffer),
+		grpc.SharedWriteBuffer(true),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(chain.unary...),
-		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{endWatches(drain)}, chain.stream...)...),
 	}
-	if cfg.hasTLS() {
-		config, err := loadTLS(cfg)
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, grpc.Creds(credentials.NewTLS(config)))
+	serve := func(calls int) *grpc.Server {
+		guard := h2.New(h2.Options{
+			Account:   replies,
+			Timeout:   sendTimeout,
+			MaxResets: 2 * calls,
+			AtMost:    numbers.AtMost,
+			Count:     metrics.cutOff,
+		})
+		stream := slices.Concat([]grpc.StreamServerInterceptor{endWatches(drain)}, chain.stream, []grpc.StreamServerInterceptor{guard.Stream})
+		return grpc.NewServer(slices.Concat(options, []grpc.ServerOption{
+			grpc.Creds(guard.Credentials(security)),
+			grpc.InTapHandle(guard.Tap),
+			grpc.MaxConcurrentStreams(uint32(calls)),
+			grpc.ChainUnaryInterceptor(slices.Concat(chain.unary, []grpc.UnaryServerInterceptor{guard.Unary})...),
+			grpc.ChainStreamInterceptor(stream...),
+		})...)
 	}
 	door := &grpcDoor{
-		strangers: grpc.NewServer(slices.Concat(options, []grpc.ServerOption{grpc.MaxConcurrentStreams(maxCalls)})...),
+		strangers: serve(maxCalls),
 		trusted:   cfg.TrustedGateways,
 		limits: netguard.Limits{
 			Total:      cfg.GRPCConnections,
@@ -110,7 +130,7 @@ func newGRPCDoor(cfg *serveConfig, chain interceptors, drain <-chan struct{}, lo
 		log:     log,
 	}
 	if len(cfg.TrustedGateways) > 0 {
-		door.gateways = grpc.NewServer(slices.Concat(options, []grpc.ServerOption{grpc.MaxConcurrentStreams(maxGatewayCalls)})...)
+		door.gateways = serve(maxGatewayCalls)
 	}
 	return door, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/files"
+	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/inproc"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/numbers"
@@ -111,8 +113,9 @@ func (s *server) openServices() error {
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
-	s.channel = inproc.NewChannel(chain.unary, chain.stream)
-	if s.grpc, err = newGRPCDoor(s.cfg, chain, s.drain, s.stderr, newDoorMetrics(s.registry)); err != nil {
+	replies := flow.NewAccount(int64(s.cfg.ReplyBuffer))
+	s.channel = inproc.NewChannel(chain.unary, append(slices.Clip(chain.stream), replies.Stream))
+	if s.grpc, err = newGRPCDoor(s.cfg, chain, s.drain, replies, s.stderr, newDoorMetrics(s.registry, replies)); err != nil {
 		return err
 	}
 	s.health = health.NewServer()
