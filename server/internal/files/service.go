@@ -20,6 +20,7 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/server/internal/apierror"
 	"example.com/parity/server/internal/filecache"
+	"example.com/parity/server/internal/flow"
 )
 
 // maxName is the length of a file name in bytes: what the original file protocol
@@ -79,13 +80,20 @@ func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.Se
 	// caller would be most of the work of sending.
 	known := off == 0 && end == f.Size && f.HasChecksum()
 	var sum uint32
+	window := flow.FromContext(ctx)
+	defer window.Close()
 	resp := &filesv1.GetResponse{File: describe(f.Info, f.Cached)}
 	for {
 		if off < end {
-			data, err := f.Chunk(ctx, off, end-off)
+			n, err := window.Reserve(ctx, min(end-off, filecache.BlockSize))
 			if err != nil {
 				return err
 			}
+			data, err := f.Chunk(ctx, off, n)
+			if err != nil {
+				return err
+			}
+			window.Return(n - int64(len(data)))
 			if !known {
 				sum = crc32.Update(sum, castagnoli, data)
 			}
