@@ -2,8 +2,9 @@ package flow
 
 import "sync/atomic"
 
-// part is what one holder may have of what is free: a quarter. So one alone gets a
-// fifth of the account, many share it, and the last of it is never one peer's.
+// part is what one holder may have beside what stays free: a quarter of that. So one
+// alone gets a fifth of the account, many share it, and the last of it is never one
+// peer's.
 const part = 4
 
 // Account is the bytes that all peers of the process together may have waiting for
@@ -27,7 +28,7 @@ func (a *Account) Held() int64 { return a.held.Load() }
 func (a *Account) Take(have, want int64) int64 {
 	for {
 		held := a.held.Load()
-		n := min(want, (a.limit-held)/part-have)
+		n := min(want, (a.limit-held-part*have)/(part+1))
 		if n <= 0 {
 			return 0
 		}

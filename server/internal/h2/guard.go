@@ -3,6 +3,7 @@ package h2
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -38,14 +39,17 @@ type Options struct {
 }
 
 // Guard watches the connections of one server.
-type Guard struct{ o Options }
+type Guard struct {
+	o       Options
+	largest sync.Map // of *atomic.Int64 by method: see largestOf
+}
 
 // New returns a Guard.
 func New(o Options) *Guard {
 	if o.Count == nil {
 		o.Count = func(Reason) {}
 	}
-	return &Guard{o}
+	return &Guard{o: o}
 }
 
 // Credentials returns credentials that do what inner does, nil: nothing, and have the

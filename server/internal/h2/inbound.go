@@ -132,9 +132,7 @@ func (c *Conn) grant(id uint32, n int64) error {
 	}
 	s.granted += n
 	s.progress++
-	if s.waits == forStream {
-		s.awake()
-	}
+	s.awakeIfWindow()
 	if c.initial+s.granted > maxWindow {
 		return errWindow
 	}
@@ -151,10 +149,8 @@ func (c *Conn) setInitial(n int64) {
 		return
 	}
 	for _, s := range c.streams {
-		if s.waits == forStream {
-			s.progress++
-			s.awake()
-		}
+		s.progress++
+		s.awakeIfWindow()
 	}
 }
 

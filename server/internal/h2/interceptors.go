@@ -2,6 +2,7 @@ package h2
 
 import (
 	"context"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
@@ -10,44 +11,42 @@ import (
 	"example.com/parity/server/internal/flow"
 )
 
-// largeReply is the size from which a unary call's reply is charged for while it waits:
-// calls that make larger ones could fill the memory by waiting together.
+// largeReply is the size from which the reply to a unary call is reserved for before
+// it is made: calls that wait with larger ones could fill the memory.
 const largeReply = 4 << 10
 
 // Unary is an interceptor that holds the reply back until the peer has window for it.
-func (g *Guard) Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	resp, err := next(ctx, req)
-	if err != nil {
-		return nil, err
+// Where replies may be large, by those that the method has given so far, the call itself
+// waits.
+func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	s := streamOf(ctx)
+	if s == nil {
+		return next(ctx, req)
 	}
-	if s := streamOf(ctx); s != nil {
-		if err := s.sendReply(ctx, g.size(resp)); err != nil {
+	largest := g.largestOf(info.FullMethod)
+	if expected := largest.Load(); expected > largeReply {
+		if err := s.awaitMessage(ctx, expected); err != nil {
 			return nil, err
 		}
 	}
-	return resp, nil
+	resp, err := next(ctx, req)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	size := g.size(resp)
+	for seen := largest.Load(); size > seen && !largest.CompareAndSwap(seen, size); seen = largest.Load() {
+	}
+	return resp, s.handOver(ctx, size)
 }
 
-// sendReply returns when a unary call's reply may be handed over.
-func (s *Stream) sendReply(ctx context.Context, size int64) error {
-	if s.hand(size) {
-		return nil
+// largestOf returns the size of the largest reply that a method has given.
+func (g *Guard) largestOf(method string) *atomic.Int64 {
+	if size, ok := g.largest.Load(method); ok {
+		return size.(*atomic.Int64)
 	}
-	if size > largeReply {
-		s.c.mu.Lock()
-		waiting := s.c.allow(size, size)
-		s.c.mu.Unlock()
-		if waiting == 0 {
-			return stalled()
-		}
-		defer func() {
-			s.c.mu.Lock()
-			s.c.hold(-waiting)
-			s.c.wakeNext()
-			s.c.mu.Unlock()
-		}()
-	}
-	return s.awaitMessage(ctx, size)
+	size, _ := g.largest.LoadOrStore(method, new(atomic.Int64))
+	return size.(*atomic.Int64)
 }
 
 // Stream is an interceptor that holds messages back until the peer has window for them.
@@ -66,11 +65,8 @@ type sender struct {
 
 // SendMsg implements grpc.ServerStream.
 func (s *sender) SendMsg(m any) error {
-	n := s.guard.size(m)
-	if !s.s.hand(n) {
-		if err := s.s.awaitMessage(s.Context(), n); err != nil {
-			return err
-		}
+	if err := s.s.handOver(s.Context(), s.guard.size(m)); err != nil {
+		return err
 	}
 	err := s.ServerStream.SendMsg(m)
 	if err != nil {
@@ -79,16 +75,24 @@ func (s *sender) SendMsg(m any) error {
 	return err
 }
 
-// awaitMessage waits until a message of that size may be handed over.
-func (s *Stream) awaitMessage(ctx context.Context, size int64) error {
-	if err := s.await(ctx, whole(size)); err != nil {
-		if ctxErr := ctx.Err(); ctxErr != nil {
-			return status.FromContextError(ctxErr).Err()
+// handOver returns when a message of that size may be given to grpc-go, which must be
+// done next.
+func (s *Stream) handOver(ctx context.Context, size int64) error {
+	for !s.hand(size) {
+		if err := s.awaitMessage(ctx, size); err != nil {
+			return err
 		}
-		return err
 	}
-	s.hand(size)
 	return nil
+}
+
+// awaitMessage reserves for a message of that size.
+func (s *Stream) awaitMessage(ctx context.Context, size int64) error {
+	err := s.await(ctx, whole(size))
+	if err != nil && ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	return err
 }
 
 func streamOf(ctx context.Context) *Stream {

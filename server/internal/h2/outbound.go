@@ -113,6 +113,7 @@ func (s *Stream) sent(b []byte) {
 			s.delivered()
 		}
 	}
+	s.awakeIfWindow()
 }
 
 // written takes n bytes of the first message in the queue from what is reserved.

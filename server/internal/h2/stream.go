@@ -43,6 +43,7 @@ type Stream struct {
 	begun   bool // Reserve was called before
 	gone    bool // one side has ended the stream
 	waits   waiting
+	least   int64 // of what it waits for
 	wake    chan struct{}
 	checked uint64 // progress when Conn.look looked last, and 1
 }
@@ -129,16 +130,15 @@ type request struct {
 func whole(size int64) request { return request{least: size, most: size, whole: true} }
 
 // take reserves what is asked for, or tells what must be waited for: until the peer's
-// windows have room for least. But a stream or a connection that has nothing under way
-// goes on with any window there is, and the connection's need not have room for all of
-// a large message: there may never be so much. Whoever was woken goes before those who
-// are parked.
+// windows have room for least, see hasWindow. The connection's need not have room for
+// all of a large message: there may never be so much. Whoever was woken goes before
+// those who are parked.
 func (s *Stream) take(r request, woken bool) waiting {
 	c := s.c
-	own := c.initial + s.granted - s.reserved
-	if own < r.least && (s.reserved > 0 || own < 1) {
+	if !s.hasWindow(r.least) {
 		return forStream
 	}
+	own := c.initial + s.granted - s.reserved
 	all := c.window - c.reserved
 	if all < min(r.least, minGrant) && (c.reserved > 0 || all < 1) {
 		return forConn
@@ -159,6 +159,14 @@ func (s *Stream) take(r request, woken bool) waiting {
 	s.reserved += n
 	c.reserved += n
 	return forNothing
+}
+
+// hasWindow reports whether the stream's window has room for least bytes, or for as
+// many as a peer with small windows may ever grant: one that has taken everything has
+// half of its initial window open, since peers do not grant every byte by itself.
+func (s *Stream) hasWindow(least int64) bool {
+	own := s.c.initial + s.granted - s.reserved
+	return own >= least || s.reserved == 0 && own >= max(1, s.c.initial/2)
 }
 
 // hand moves a message of size bytes into the queue, if there is room for it at once

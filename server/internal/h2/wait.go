@@ -53,6 +53,7 @@ func (s *Stream) await(ctx context.Context, r request) error {
 			}
 			return nil
 		}
+		s.least = r.least
 		s.park(what, woken)
 		seen := s.moved()
 		c.mu.Unlock()
@@ -149,6 +150,13 @@ func (s *Stream) awake() {
 	}
 	s.waits = forNothing
 	s.wake <- struct{}{} // has room: a stream is woken once for each time that it waits
+}
+
+// awakeIfWindow wakes the stream if that is what it waits for and has now.
+func (s *Stream) awakeIfWindow() {
+	if s.waits == forStream && s.hasWindow(s.least) {
+		s.awake()
+	}
 }
 
 // wakeNext wakes the first of those who wait for the connection, if there is something
