@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 )
 
@@ -37,11 +38,25 @@ func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
 			return nil, err
 		}
 		if block != nil {
-			return block[from:to:to], nil
+			return share(block, from, to), nil
 		}
 		// Evicted under a slow reader.
 	}
 	return f.readDisk(off, min(to-from, diskChunk))
+}
+
+// maxPinned is how many times its own size a chunk may keep in memory. The block that
+// it is a part of may be evicted while a slow reader has it, and a thousand readers with
+// a little of a thousand blocks would hold far more than what they were sent.
+const maxPinned = 4
+
+// share returns a part of a block: the bytes themselves, or a copy where they are few.
+func share(block []byte, from, to int64) []byte {
+	part := block[from:to:to]
+	if maxPinned*len(part) < len(block) {
+		return slices.Clone(part)
+	}
+	return part
 }
 
 // readDisk reads n bytes at off past the cache.
