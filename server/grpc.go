@@ -74,9 +74,18 @@ func newResolver(cfg *serveConfig) *origin.Resolver {
 	}
 }
 
+// grpcLimits returns how many connections the door is configured to have.
+func grpcLimits(cfg *serveConfig) netguard.Limits {
+	return netguard.Limits{
+		Total:      cfg.GRPCConnections,
+		PerAddress: cfg.GRPCConnectionsPerAddress,
+		Exempt:     slices.Concat(cfg.TrustedGateways, cfg.TrustedNetworks),
+	}
+}
+
 // newGRPCDoor returns a door without services. Health watches end when drain is
 // closed: they would hold up the end of the program for nothing.
-func newGRPCDoor(cfg *serveConfig, chain interceptors, drain <-chan struct{}, replies *flow.Account, log *slog.Logger, metrics *doorMetrics) (*grpcDoor, error) {
+func newGRPCDoor(cfg *serveConfig, limits netguard.Limits, chain interceptors, drain <-chan struct{}, replies *flow.Account, log *slog.Logger, metrics *doorMetrics) (*grpcDoor, error) {
 	encoding, err := codec.New(numbers.Increments()...)
 	if err != nil {
 		return nil, err
@@ -121,13 +130,9 @@ func newGRPCDoor(cfg *serveConfig, chain interceptors, drain <-chan struct{}, re
 	door := &grpcDoor{
 		strangers: serve(maxCalls),
 		trusted:   cfg.TrustedGateways,
-		limits: netguard.Limits{
-			Total:      cfg.GRPCConnections,
-			PerAddress: cfg.GRPCConnectionsPerAddress,
-			Exempt:     slices.Concat(cfg.TrustedGateways, cfg.TrustedNetworks),
-		},
-		metrics: metrics,
-		log:     log,
+		limits:    limits,
+		metrics:   metrics,
+		log:       log,
 	}
 	if len(cfg.TrustedGateways) > 0 {
 		door.gateways = serve(maxGatewayCalls)

@@ -113,9 +113,10 @@ func (s *server) openServices() error {
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
+	s.share(grpcLimits(s.cfg), openFiles)
 	replies := flow.NewAccount(int64(s.cfg.ReplyBuffer))
 	s.channel = inproc.NewChannel(chain.unary, append(slices.Clip(chain.stream), replies.Stream))
-	if s.grpc, err = newGRPCDoor(s.cfg, chain, s.drain, replies, s.stderr, newDoorMetrics(s.registry, replies)); err != nil {
+	if s.grpc, err = newGRPCDoor(s.cfg, s.descriptors.grpc, chain, s.drain, replies, s.stderr, newDoorMetrics(s.registry, replies)); err != nil {
 		return err
 	}
 	s.health = health.NewServer()
