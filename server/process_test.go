@@ -46,7 +46,13 @@ func startProcess(tb testing.TB, args ...string) *process {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(path, args...), stderr: &syncBuffer{}}
+	return startCommand(tb, exec.Command(path, args...))
+}
+
+// startCommand is startProcess for a command that becomes the program.
+func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
+	tb.Helper()
+	p := &process{cmd: cmd, stderr: &syncBuffer{}}
 	p.cmd.Stderr = p.stderr
 	if err := p.cmd.Start(); err != nil {
 		tb.Fatal(err)
@@ -71,7 +77,7 @@ func startProcess(tb testing.TB, args ...string) *process {
 			}
 			select {
 			case <-ended:
-				tb.Fatalf("%q ended with %v:\n%s", args, exit, p.stderr.String())
+				tb.Fatalf("%q ended with %v:\n%s", cmd.Args, exit, p.stderr.String())
 			case <-time.After(time.Millisecond):
 			}
 		}
