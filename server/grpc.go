@@ -102,7 +102,6 @@ func newGRPCDoor(cfg *serveConfig, limits netguard.Limits, chain interceptors, d
 		grpc.ForceServerCodecV2(encoding),
 		grpc.ReadBufferSize(0), // the guard's connections have one
 		grpc.WriteBufferSize(writeBuffer),
-		grpc.SharedWriteBuffer(true),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),

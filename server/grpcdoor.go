@@ -130,7 +130,7 @@ func (in *intake) run(choose func(net.Conn) *queue) error {
 func (in *intake) stop() {
 	in.stopOnce.Do(func() {
 		close(in.stopped)
-		in.Listener.Close()
+		_ = in.Close() // it may be closed already
 	})
 }
 

@@ -119,5 +119,5 @@ func (c *Conn) Close() error {
 // cut closes the connection for a reason that is counted. Its reader sees that.
 func (c *Conn) cut(why Reason) {
 	c.guard.o.Count(why)
-	c.Close()
+	_ = c.Close() // there is nobody left to tell
 }

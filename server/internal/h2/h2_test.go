@@ -3,6 +3,7 @@ package h2
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -352,7 +353,7 @@ func TestGzip(t *testing.T) {
 func drain(stream grpc.ServerStreamingClient[filesv1.GetResponse]) (n int, err error) {
 	for {
 		resp, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		} else if err != nil {
 			return n, err

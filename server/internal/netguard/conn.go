@@ -105,7 +105,7 @@ func (c *conn) abort() {
 	if nc, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
 		_ = nc.SetLinger(0) // it fails only where there is no connection any more
 	}
-	c.Close()
+	_ = c.Close() // there is nobody left to tell
 }
 
 // Close closes the connection and makes room for another.

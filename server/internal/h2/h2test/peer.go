@@ -83,7 +83,9 @@ func (p *Peer) Call(method string, request proto.Message, open bool) (id uint32,
 		{":method", "POST"}, {":scheme", "http"}, {":path", method}, {":authority", "test"},
 		{"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
-		p.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		if err := p.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
+			return 0, err
+		}
 	}
 	err = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: p.headers.Bytes(), EndHeaders: true})
 	if err != nil || request == nil {
