@@ -85,9 +85,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		from := addressOf(nc.RemoteAddr())
 		if reason := l.limiter.admit(from); reason != "" {
-			nc.Close()
 			l.o.Count(reason)
 			l.refused.Add(1)
+			nc.Close()
 			l.report("connections refused: as many as there may be are open", "reason", reason, "last", from)
 			continue
 		}
