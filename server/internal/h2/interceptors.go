@@ -31,8 +31,7 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 	}
 	resp, err := next(ctx, req)
 	if err != nil {
-		s.Close()
-		return nil, err
+		return nil, err // whose status ends the stream, and what it has reserved
 	}
 	size := g.size(resp)
 	for seen := largest.Load(); size > seen && !largest.CompareAndSwap(seen, size); seen = largest.Load() {
@@ -52,20 +51,21 @@ func (g *Guard) largestOf(method string) *atomic.Int64 {
 // Stream is an interceptor that holds messages back until the peer has window for them.
 func (g *Guard) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if s := streamOf(ss.Context()); s != nil {
-		ss = &sender{ss, s, g}
+		s.sender = sender{ss, s}
+		ss = &s.sender
 	}
 	return next(srv, ss)
 }
 
 type sender struct {
 	grpc.ServerStream
-	s     *Stream
-	guard *Guard
+	s *Stream
 }
 
 // SendMsg implements grpc.ServerStream.
 func (s *sender) SendMsg(m any) error {
-	if err := s.s.handOver(s.Context(), s.guard.size(m)); err != nil {
+	s.s.unspent = false
+	if err := s.s.handOver(s.Context(), s.s.c.guard.size(m)); err != nil {
 		return err
 	}
 	err := s.ServerStream.SendMsg(m)

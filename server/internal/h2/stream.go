@@ -23,8 +23,9 @@ const (
 
 // Stream is one call, on the server's side. It is the call's flow.Window.
 type Stream struct {
-	c  *Conn
-	id uint32
+	c      *Conn
+	id     uint32
+	sender sender // what Guard.Stream gives the handler
 
 	granted  int64 // the peer's window, as the wire has it, beyond c.initial
 	reserved int64 // of it: what next and queue have
@@ -41,6 +42,7 @@ type Stream struct {
 	left     int
 
 	begun   bool // Reserve was called before
+	unspent bool // the handler's: Reserve was called after the last message
 	gone    bool // one side has ended the stream
 	waits   waiting
 	least   int64 // of what it waits for
@@ -100,12 +102,16 @@ func (s *Stream) Reserve(ctx context.Context, want int64) (int64, error) {
 	if err := s.await(ctx, request{least: min(want, minGrant) + overhead, most: want + overhead}); err != nil {
 		return 0, err
 	}
+	s.unspent = true
 	// A window of a few bytes is overdrawn by the overhead, which waits in grpc-go.
 	return max(1, s.next.window-overhead), nil
 }
 
 // Return implements flow.Window.
 func (s *Stream) Return(n int64) {
+	if n == 0 {
+		return
+	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.free(&s.next, min(n, s.next.window), min(n, s.next.memory))
@@ -114,6 +120,10 @@ func (s *Stream) Return(n int64) {
 
 // Close implements flow.Window.
 func (s *Stream) Close() {
+	if !s.unspent {
+		return
+	}
+	s.unspent = false
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.free(&s.next, s.next.window, s.next.memory)
