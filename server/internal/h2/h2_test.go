@@ -75,7 +75,24 @@ type fixture struct {
 
 func newFixture(t *testing.T, timeout time.Duration, s *service) *fixture {
 	t.Helper()
-	f := &fixture{account: flow.NewAccount(1 << 20), cuts: map[Reason]int{}}
+	return newFixtureOf(t, 1<<20, timeout, s)
+}
+
+// smallBuffers is a listener whose connections have small buffers in the kernel.
+type smallBuffers struct{ net.Listener }
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err == nil {
+		err = nc.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return nc, err
+}
+
+// newFixtureOf is newFixture with an account of so many bytes.
+func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service) *fixture {
+	t.Helper()
+	f := &fixture{account: flow.NewAccount(account), cuts: map[Reason]int{}}
 	f.guard = New(Options{Account: f.account, Timeout: timeout, MaxResets: 100, Count: func(r Reason) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -98,7 +115,7 @@ func newFixture(t *testing.T, timeout time.Duration, s *service) *fixture {
 	}
 	f.address = l.Addr().String()
 	served := make(chan error)
-	go func() { served <- server.Serve(l) }()
+	go func() { served <- server.Serve(smallBuffers{l}) }()
 	t.Cleanup(func() {
 		server.Stop()
 		if err := <-served; err != nil {
@@ -430,6 +447,51 @@ func TestMemory(t *testing.T) {
 	if n, err := drain(stream); n != 10<<20 || err != nil {
 		t.Errorf("%d bytes, %v", n, err)
 	}
+}
+
+// TestSlowSocket has so many calls on a connection that is read slowly that each of them
+// waits longer for its turn than a peer may take nothing. The peer takes what it can.
+func TestSlowSocket(t *testing.T) {
+	const timeout, calls = 2 * time.Second, 90
+	f := newFixtureOf(t, 64<<20, timeout, &service{})
+	nc, err := net.Dial("tcp", f.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	p, err := h2test.New(nc, 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.Grant(0, 1<<30)
+	var ids []uint32
+	for range calls {
+		id, err := p.Call(getMethod, get(1<<30, 0), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	// Each call waits for window for its second chunk while its first is in the queue, of
+	// which it is the turn of 16 KiB every 3.6 s.
+	p.Pace(16<<10, 40*time.Millisecond)
+	p.Read()
+	time.Sleep(3 * timeout)
+	if f.cut(ReasonStalled) > 0 {
+		t.Error("the connection was cut")
+	}
+	got := 0
+	for _, id := range ids {
+		r := p.Results()[id]
+		got += r.Bytes
+		if r.Ended && r.Code != 0 {
+			t.Errorf("call %d: %+v", id, r)
+		}
+	}
+	t.Logf("%d bytes", got)
 }
 
 // TestResets resets calls as fast as it opens them.

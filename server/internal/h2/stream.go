@@ -47,7 +47,7 @@ type Stream struct {
 	waits   waiting
 	least   int64 // of what it waits for
 	wake    chan struct{}
-	checked uint64 // progress when Conn.look looked last, and 1
+	checked uint64 // what had moved when Conn.look looked last
 }
 
 // message is what a message has of the peer's window and of the memory.

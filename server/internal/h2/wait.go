@@ -96,13 +96,20 @@ func (s *Stream) sleep(ctx context.Context, timer *time.Timer, seen uint64) erro
 	}
 }
 
-// moved returns a number that changes when what the stream waits for comes nearer.
+// moved returns a number that changes when what the stream waits for comes nearer. What
+// is queued and has window waits for the socket, which other streams use too.
 func (s *Stream) moved() uint64 {
-	if s.waits == forStream {
-		return s.progress
+	switch {
+	case s.waits != forStream:
+		return s.c.progress
+	case len(s.queue) > 0 && s.hasOpen():
+		return s.progress + s.c.progress
 	}
-	return s.c.progress
+	return s.progress
 }
+
+// hasOpen reports whether the peer has window for something that is queued.
+func (s *Stream) hasOpen() bool { return s.c.initial+s.granted > 0 && s.c.window > 0 }
 
 // park has the stream wait. Who was woken for the connection and must go on waiting
 // for it keeps the first place; who waits for another thing makes room for the next.
@@ -172,9 +179,9 @@ func (c *Conn) watchQueues() {
 	c.watch = time.AfterFunc(c.guard.o.Timeout+c.guard.o.Timeout/2, c.look)
 }
 
-// look closes the connection if something has been queued since the last look of which
-// no byte went out and for which nothing was granted: a message that is larger than its
-// window. A handler that waits is told after Timeout, which is earlier.
+// look closes the connection if something has been queued since the last look for which
+// there is no window, and none was granted: a message that is larger than its window. A
+// handler that waits is told after Timeout, which is earlier.
 func (c *Conn) look() {
 	c.mu.Lock()
 	busy, stuck := false, false
@@ -183,8 +190,12 @@ func (c *Conn) look() {
 			continue
 		}
 		busy = true
-		stuck = stuck || s.checked == s.progress+1
-		s.checked = s.progress + 1
+		moved := 1 + s.progress + c.progress // 0: never looked
+		if s.c.window > 0 {
+			moved = 1 + s.progress
+		}
+		stuck = stuck || !s.hasOpen() && s.checked == moved
+		s.checked = moved
 	}
 	switch {
 	case c.closed || stuck:

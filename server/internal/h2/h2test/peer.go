@@ -138,6 +138,24 @@ func (p *Peer) Raw(typ http2.FrameType, flags http2.Flags, id uint32, payload []
 	return p.framer.WriteRawFrame(typ, flags, id, payload)
 }
 
+// Pace has Read, which follows, read so many bytes at a time and then pause.
+func (p *Peer) Pace(bytes int, pause time.Duration) {
+	decoder := p.framer.ReadMetaHeaders
+	p.framer = http2.NewFramer(p.Conn, &paced{p.Conn, bytes, pause})
+	p.framer.ReadMetaHeaders = decoder
+}
+
+type paced struct {
+	io.Reader
+	bytes int
+	pause time.Duration
+}
+
+func (r *paced) Read(b []byte) (int, error) {
+	time.Sleep(r.pause * time.Duration(min(len(b), r.bytes)) / time.Duration(r.bytes))
+	return r.Reader.Read(b[:min(len(b), r.bytes)])
+}
+
 // Read reads all that comes from now on.
 func (p *Peer) Read() {
 	p.reading.Go(func() {
