@@ -24,7 +24,8 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 		return next(ctx, req)
 	}
 	largest := g.largestOf(info.FullMethod)
-	if expected := largest.Load(); expected > largeReply {
+	expected := largest.Load()
+	if expected > largeReply {
 		if err := s.awaitMessage(ctx, expected); err != nil {
 			return nil, err
 		}
@@ -34,6 +35,9 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 		return nil, err // whose status ends the stream, and what it has reserved
 	}
 	size := g.size(resp)
+	if expected > largeReply && size > expected {
+		s.giveBack()
+	}
 	for seen := largest.Load(); size > seen && !largest.CompareAndSwap(seen, size); seen = largest.Load() {
 	}
 	return resp, s.handOver(ctx, size)
@@ -64,8 +68,13 @@ type sender struct {
 
 // SendMsg implements grpc.ServerStream.
 func (s *sender) SendMsg(m any) error {
-	s.s.unspent = false
-	if err := s.s.handOver(s.Context(), s.s.c.guard.size(m)); err != nil {
+	size := int64(0)
+	if s.s.unspent {
+		s.s.unspent = false // the handler has reserved for it
+	} else {
+		size = s.s.c.guard.size(m)
+	}
+	if err := s.s.handOver(s.Context(), size); err != nil {
 		return err
 	}
 	err := s.ServerStream.SendMsg(m)

@@ -92,6 +92,11 @@ func (s *Stream) sent(b []byte) {
 	s.granted -= int64(len(b))
 	s.progress++
 	for len(b) > 0 {
+		if whole := s.wholeMessage(b); whole > 0 {
+			b = b[whole:]
+			s.delivered()
+			continue
+		}
 		if s.left > 0 {
 			n := min(s.left, len(b))
 			s.left -= n
@@ -114,6 +119,18 @@ func (s *Stream) sent(b []byte) {
 		}
 	}
 	s.awakeIfWindow()
+}
+
+// wholeMessage returns the length of the message that b begins with if all of it is
+// there, as it mostly is where messages are small, else 0.
+func (s *Stream) wholeMessage(b []byte) int {
+	if s.left > 0 || s.prefixed > 0 || len(b) < prefixLen {
+		return 0
+	}
+	if n := prefixLen + int(binary.BigEndian.Uint32(b[1:])); n <= len(b) {
+		return n
+	}
+	return 0
 }
 
 // written takes n bytes of the first message in the queue from what is reserved.

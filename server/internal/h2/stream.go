@@ -11,7 +11,8 @@ const (
 	// who is still to get what it was handed before.
 	minGrant = 16 << 10
 	// messageOverhead is how many bytes a chunk's message has at most beside the chunk,
-	// and firstOverhead the first one, which has the file's description.
+	// such as checksums, and firstOverhead the first one, which has the file's
+	// description.
 	messageOverhead = 32
 	firstOverhead   = 1280
 	// queueOverhead is what grpc-go allocates for a message that it queues.
@@ -120,10 +121,14 @@ func (s *Stream) Return(n int64) {
 
 // Close implements flow.Window.
 func (s *Stream) Close() {
-	if !s.unspent {
-		return
+	if s.unspent {
+		s.unspent = false
+		s.giveBack()
 	}
-	s.unspent = false
+}
+
+// giveBack gives back what is reserved and not used.
+func (s *Stream) giveBack() {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.free(&s.next, s.next.window, s.next.memory)
@@ -179,8 +184,8 @@ func (s *Stream) hasWindow(least int64) bool {
 	return own >= least || s.reserved == 0 && own >= max(1, s.c.initial/2)
 }
 
-// hand moves a message of size bytes into the queue, if there is room for it at once
-// or if that was reserved. grpc-go must be given it next.
+// hand puts a message of size bytes into the queue, if there is room for it at once or
+// room was reserved, which then counts. grpc-go must be given the message next.
 func (s *Stream) hand(size int64) bool {
 	c := s.c
 	c.mu.Lock()
@@ -191,14 +196,7 @@ func (s *Stream) hand(size int64) bool {
 	if s.next.memory == 0 && s.take(whole(size), false) != forNothing {
 		return false
 	}
-	// The message's size is known only now.
-	s.reserved += size - s.next.window
-	c.reserved += size - s.next.window
-	c.hold(size + queueOverhead - s.next.memory)
-	s.queue = append(s.queue, message{size, size + queueOverhead})
-	if size < s.next.window {
-		c.wakeNext()
-	}
+	s.queue = append(s.queue, s.next)
 	s.next = message{}
 	if c.watch == nil {
 		c.watchQueues()
