@@ -48,7 +48,7 @@ type commonConfig struct {
 	LegacyNotFound              string         `default:"File not found" placeholder:"TEXT" help:"What the original file protocol answers where there is no such file (${default})."`
 	LegacyBareReplies           bool           `help:"Send numbers without the blank that ends them, byte for byte as the original server did."`
 
-	TrustedNetworks []netip.Prefix `placeholder:"CIDR" help:"Set no bound for each address in these networks, where many clients share one; may be repeated (none)."`
+	TrustedNetworks []netip.Prefix `placeholder:"CIDR" help:"Networks such as NATs and proxies, whose addresses stand for many clients: no bound on connections per address; may be repeated (none)."`
 	ReportRate      int            `default:"1000" placeholder:"N" help:"How many values a second are taken from one counting session (${default})."`
 }
 
@@ -62,6 +62,9 @@ type serveConfig struct {
 	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Take gRPC only from clients with a certificate of these authorities, PEM."`
 	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Believe gateways at these addresses for whom they call; may be repeated (none)."`
 
+	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"How many gRPC connections there may be (${default})."`
+	GRPCConnectionsPerAddress int `name:"grpc-connections-per-address" default:"1024" placeholder:"N" help:"How many of them one address may have, or one IPv6 network of 64 bits (${default}); trusted gateways and networks may have all."`
+
 	commonConfig
 
 	DataDir     string            `default:"." placeholder:"DIR" help:"The directory of the server's own files (${default})."`
@@ -72,6 +75,7 @@ type serveConfig struct {
 	LogKeep     int               `default:"5" placeholder:"N" help:"How many logs set aside are kept (${default})."`
 
 	State       string           `placeholder:"STORE" help:"Where the register of clients is kept: bolt:FILE, memory: or redis://HOST:PORT (bolt:DATA-DIR/numbers.db)."`
+	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes may wait in memory for clients that read slowly, beyond 64 KiB a gRPC connection and 16 KiB one of the original protocols (${default})."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"How many bytes of files to keep in memory (${default})."`
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"The greatest client ID (${default}); the least is 0."`
 
@@ -179,6 +183,12 @@ func (c *serveConfig) validate() error {
 		return fmt.Errorf("--log-max-size: must be 1MiB or more, is %d", c.LogMaxSize)
 	case c.LogKeep < 1:
 		return fmt.Errorf("--log-keep: must be 1 or more, is %d", c.LogKeep)
+	case c.GRPCConnections < 1:
+		return fmt.Errorf("--grpc-connections: must be 1 or more, is %d", c.GRPCConnections)
+	case c.GRPCConnectionsPerAddress < 1:
+		return fmt.Errorf("--grpc-connections-per-address: must be 1 or more, is %d", c.GRPCConnectionsPerAddress)
+	case c.ReplyBuffer < 0:
+		return fmt.Errorf("--reply-buffer: must not be negative, is %d", c.ReplyBuffer)
 	case c.CacheSize < 0:
 		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
 	case c.MaxClientID < 0:

@@ -15,6 +15,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/admin"
+	"example.com/parity/server/internal/netguard"
 )
 
 // front is what both commands have: the doors of the original protocols, and that
@@ -23,6 +24,8 @@ type front struct {
 	cfg      *commonConfig
 	stderr   *slog.Logger // what concerns who runs the program
 	registry *prometheus.Registry
+
+	descriptors descriptors // what each door may have
 
 	gateway *legacytcp.Gateway
 	admin   *admin.Server
@@ -34,6 +37,16 @@ func newFront(cfg *commonConfig, stderr io.Writer) *front {
 	return &front{cfg: cfg, stderr: slog.New(slog.NewTextHandler(stderr, nil)), registry: newRegistry()}
 }
 
+// share divides the descriptors that this process may have. grpc is what that door is
+// configured to have.
+func (f *front) share(grpc netguard.Limits, files int) {
+	wanted := descriptors{files: files, grpc: grpc}
+	if f.cfg.Legacy != "" || f.cfg.LegacyFiles != "" {
+		wanted.legacy = netguard.Limits{Total: f.cfg.LegacyConnections, PerAddress: f.cfg.LegacyConnectionsPerAddress}
+	}
+	f.descriptors = wanted.fitted(f.stderr)
+}
+
 // listen takes the ports.
 func (f *front) listen() (err error) {
 	if f.legacyListener, err = listen("--legacy", f.cfg.Legacy); err != nil {
@@ -43,6 +56,11 @@ func (f *front) listen() (err error) {
 		return err
 	}
 	f.adminListener, err = listen("--admin", f.cfg.Admin)
+	if err == nil && f.adminListener != nil {
+		f.adminListener = netguard.NewListener(f.adminListener, netguard.Options{
+			Limits: netguard.Limits{Total: adminConnections}, Name: "admin", Log: f.stderr,
+		})
+	}
 	return err
 }
 
@@ -71,8 +89,8 @@ func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, he
 		NotFound:        f.cfg.LegacyNotFound,
 		BareReplies:     f.cfg.LegacyBareReplies,
 		Limits: legacytcp.Limits{
-			MaxConns:           f.cfg.LegacyConnections,
-			MaxConnsPerAddress: f.cfg.LegacyConnectionsPerAddress,
+			MaxConns:           f.descriptors.legacy.Total,
+			MaxConnsPerAddress: f.descriptors.legacy.PerAddress,
 			ReportRate:         f.cfg.ReportRate,
 		},
 	})

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+
+	"example.com/parity/server/internal/netguard"
 )
 
 // upstreamBackoff is how long to wait before an upstream that cannot be reached is
@@ -36,6 +38,7 @@ func (c *gatewayConfig) run(ctx context.Context, stderr io.Writer) error {
 	defer upstream.Close()
 	f := newFront(&c.commonConfig, stderr)
 	defer f.close()
+	f.share(netguard.Limits{}, 0)
 	if err := f.listen(); err != nil {
 		return err
 	}

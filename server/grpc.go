@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -14,6 +16,9 @@ import (
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/codec"
+	"example.com/parity/server/internal/flow"
+	"example.com/parity/server/internal/h2"
+	"example.com/parity/server/internal/netguard"
 	"example.com/parity/server/internal/numbers"
 	"example.com/parity/server/internal/origin"
 )
@@ -24,10 +29,16 @@ const (
 	maxRequest = 64 << 10
 	// maxHeader is the most bytes of a call's headers: room for a token and traces.
 	maxHeader = 16 << 10
-	// maxStreams is the most calls that one connection may have open at once; more
-	// wait in the client. It must exceed the 16,384 connections of a gateway that
-	// stands alone, each of which is a call. grpc-go's own default is no limit.
-	maxStreams = 20_000
+	// maxCalls is the most calls that one connection may have open at once; more wait
+	// in the client. It is what browsers and other servers have come to expect.
+	// grpc-go's own default is no limit.
+	maxCalls = 250
+	// maxGatewayCalls is the same for trusted gateways. It must exceed the 16,384
+	// connections of a gateway that stands alone, each of which is a call.
+	maxGatewayCalls = 20_000
+	// sendTimeout is how long a peer may take nothing of what there is to send: as the
+	// original protocols have it.
+	sendTimeout = 30 * time.Second
 	// handshakeTimeout is how long a new connection may take to become one.
 	handshakeTimeout = 10 * time.Second
 	// pingEvery is how long a connection may be silent before it is checked to be
@@ -63,34 +74,69 @@ func newResolver(cfg *serveConfig) *origin.Resolver {
 	}
 }
 
-// newGRPCServer returns a server without services. Health watches end when drain
-// is closed: they would hold up the end of the program for nothing.
-func newGRPCServer(cfg *serveConfig, chain interceptors, drain <-chan struct{}) (*grpc.Server, error) {
+// grpcLimits returns how many connections the door is configured to have.
+func grpcLimits(cfg *serveConfig) netguard.Limits {
+	return netguard.Limits{
+		Total:      cfg.GRPCConnections,
+		PerAddress: cfg.GRPCConnectionsPerAddress,
+		Exempt:     slices.Concat(cfg.TrustedGateways, cfg.TrustedNetworks),
+	}
+}
+
+// newGRPCDoor returns a door without services. Health watches end when drain is
+// closed: they would hold up the end of the program for nothing.
+func newGRPCDoor(cfg *serveConfig, limits netguard.Limits, chain interceptors, drain <-chan struct{}, replies *flow.Account, log *slog.Logger, metrics *doorMetrics) (*grpcDoor, error) {
 	encoding, err := codec.New(numbers.Increments()...)
 	if err != nil {
 		return nil, err
 	}
-	options := []grpc.ServerOption{
-		grpc.ForceServerCodecV2(encoding),
-		grpc.WriteBufferSize(writeBuffer),
-		grpc.NumStreamWorkers(streamWorkers),
-		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.MaxHeaderListSize(maxHeader),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.ConnectionTimeout(handshakeTimeout),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(chain.unary...),
-		grpc.ChainStreamInterceptor(append([]grpc.StreamServerInterceptor{endWatches(drain)}, chain.stream...)...),
-	}
+	var security credentials.TransportCredentials // nil: none
 	if cfg.hasTLS() {
 		config, err := loadTLS(cfg)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, grpc.Creds(credentials.NewTLS(config)))
+		security = credentials.NewTLS(config)
 	}
-	return grpc.NewServer(options...), nil
+	options := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(encoding),
+		grpc.ReadBufferSize(0), // the guard's connections have one
+		grpc.WriteBufferSize(writeBuffer),
+		grpc.NumStreamWorkers(streamWorkers),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.MaxHeaderListSize(maxHeader),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+	}
+	serve := func(calls int) *grpc.Server {
+		guard := h2.New(h2.Options{
+			Account:   replies,
+			Timeout:   sendTimeout,
+			MaxResets: 2 * calls,
+			AtMost:    numbers.AtMost,
+			Count:     metrics.cutOff,
+		})
+		stream := slices.Concat([]grpc.StreamServerInterceptor{endWatches(drain)}, chain.stream, []grpc.StreamServerInterceptor{guard.Stream})
+		return grpc.NewServer(slices.Concat(options, []grpc.ServerOption{
+			grpc.Creds(guard.Credentials(security)),
+			grpc.InTapHandle(guard.Tap),
+			grpc.MaxConcurrentStreams(uint32(calls)),
+			grpc.ChainUnaryInterceptor(slices.Concat(chain.unary, []grpc.UnaryServerInterceptor{guard.Unary})...),
+			grpc.ChainStreamInterceptor(stream...),
+		})...)
+	}
+	door := &grpcDoor{
+		strangers: serve(maxCalls),
+		trusted:   cfg.TrustedGateways,
+		limits:    limits,
+		metrics:   metrics,
+		log:       log,
+	}
+	if len(cfg.TrustedGateways) > 0 {
+		door.gateways = serve(maxGatewayCalls)
+	}
+	return door, nil
 }
 
 func loadTLS(cfg *serveConfig) (*tls.Config, error) {

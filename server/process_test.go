@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -46,7 +47,13 @@ func startProcess(tb testing.TB, args ...string) *process {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(path, args...), stderr: &syncBuffer{}}
+	return startCommand(tb, exec.Command(path, args...))
+}
+
+// startCommand is startProcess for a command that becomes the program.
+func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
+	tb.Helper()
+	p := &process{cmd: cmd, stderr: &syncBuffer{}}
 	p.cmd.Stderr = p.stderr
 	if err := p.cmd.Start(); err != nil {
 		tb.Fatal(err)
@@ -63,7 +70,7 @@ func startProcess(tb testing.TB, args ...string) *process {
 	}
 	tb.Cleanup(p.kill)
 	doors := map[string]*string{"original protocols": &p.legacy}
-	if args[0] != "gateway" {
+	if !slices.Contains(cmd.Args, "gateway") {
 		doors["gRPC"] = &p.grpc
 	}
 	for what, address := range doors {
@@ -75,7 +82,7 @@ func startProcess(tb testing.TB, args ...string) *process {
 			}
 			select {
 			case <-ended:
-				tb.Fatalf("%q ended with %v:\n%s", args, exit, p.stderr.String())
+				tb.Fatalf("%q ended with %v:\n%s", cmd.Args, exit, p.stderr.String())
 			case <-time.After(time.Millisecond):
 			}
 		}

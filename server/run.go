@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/files"
+	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/inproc"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/numbers"
@@ -60,7 +62,7 @@ type server struct {
 	cache   *filecache.Cache
 	numbers *numbers.Service
 	health  *health.Server
-	grpc    *grpc.Server
+	grpc    *grpcDoor
 	channel *inproc.Channel // to the same services, for the gateway
 	drain   chan struct{}   // closed when the program is told to stop
 	ending  ending
@@ -82,8 +84,13 @@ func open(ctx context.Context, cfg *serveConfig, stderr io.Writer) (_ *server, e
 			s.close()
 		}
 	}()
+	s.share(grpcLimits(cfg), openFiles)
 	s.openOwnFiles()
-	s.cache, err = filecache.Open(cfg.Directory, filecache.Options{Capacity: int64(cfg.CacheSize), Hidden: s.own.Hides})
+	s.cache, err = filecache.Open(cfg.Directory, filecache.Options{
+		Capacity: int64(cfg.CacheSize),
+		Hidden:   s.own.Hides,
+		MaxOpen:  s.descriptors.files,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
 	}
@@ -125,9 +132,10 @@ func (s *server) openServices() error {
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
-	s.channel = inproc.NewChannel(chain.unary, chain.stream)
+	replies := flow.NewAccount(int64(s.cfg.ReplyBuffer))
+	s.channel = inproc.NewChannel(chain.unary, append(slices.Clip(chain.stream), replies.Stream))
 	var err error
-	if s.grpc, err = newGRPCServer(s.cfg, chain, s.drain); err != nil {
+	if s.grpc, err = newGRPCDoor(s.cfg, s.descriptors.grpc, chain, s.drain, replies, s.stderr, newDoorMetrics(s.registry, replies)); err != nil {
 		return err
 	}
 	s.health = health.NewServer()

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 )
 
 // File is one version of a file, open for reading by one goroutine. It holds no
@@ -46,11 +47,25 @@ func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
 			return nil, err
 		}
 		if block != nil {
-			return block[from : from+n : from+n], nil
+			return share(block, from, from+n), nil
 		}
 		// Evicted under a slow reader.
 	}
 	return f.cache.read(ctx, f.dir, f.Info, off, min(n, diskChunk))
+}
+
+// maxPinned is how many times its own size a chunk may keep in memory. The block that
+// it is a part of may be evicted while a slow reader has it, and a thousand readers with
+// a little of a thousand blocks would hold far more than what they were sent.
+const maxPinned = 4
+
+// share returns a part of a block: the bytes themselves, or a copy where they are few.
+func share(block []byte, from, to int64) []byte {
+	part := block[from:to:to]
+	if maxPinned*len(part) < len(block) {
+		return slices.Clone(part)
+	}
+	return part
 }
 
 // HasChecksum reports whether Checksum will know the file's: the file fits into the

@@ -16,8 +16,21 @@ type Window interface {
 	Close()
 }
 
-// FromContext returns the window of the call that ctx belongs to.
-func FromContext(context.Context) Window { return unlimited{} }
+type contextKey struct{}
+
+// NewContext returns a context of the call whose window w is.
+func NewContext(ctx context.Context, w Window) context.Context {
+	return context.WithValue(ctx, contextKey{}, w)
+}
+
+// FromContext returns the window of the call that ctx belongs to. Without one, there
+// is no limit.
+func FromContext(ctx context.Context) Window {
+	if w, ok := ctx.Value(contextKey{}).(Window); ok {
+		return w
+	}
+	return unlimited{}
+}
 
 type unlimited struct{}
 

@@ -1,0 +1,99 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+)
+
+// TestAccountIsShared has holders ask for all they can get, one after the other:
+// everyone gets something, and nobody the last of it.
+func TestAccountIsShared(t *testing.T) {
+	const limit = 1 << 20
+	a := NewAccount(limit)
+	var got []int64
+	for range 20 {
+		got = append(got, a.Take(0, limit))
+	}
+	if got[0] != limit/5 {
+		t.Errorf("the first got %d of %d", got[0], limit)
+	}
+	for i, n := range got {
+		if n <= 0 || i > 0 && n >= got[i-1] {
+			t.Errorf("holder %d got %d", i, n)
+		}
+	}
+	if n := a.Take(got[0], limit); n != 0 {
+		t.Errorf("the first got %d more", n)
+	}
+	for _, n := range got {
+		a.Release(n)
+	}
+	if a.Held() != 0 {
+		t.Errorf("%d held in the end", a.Held())
+	}
+}
+
+// TestAccountIsABound has many take and release at once.
+func TestAccountIsABound(t *testing.T) {
+	a := NewAccount(100_000)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 10_000 {
+				n := a.Take(0, 70_000)
+				if held := a.Held(); held > 100_000 {
+					t.Errorf("%d held", held)
+				}
+				a.Release(n)
+			}
+		})
+	}
+	group.Wait()
+	if a.Held() != 0 {
+		t.Errorf("%d held in the end", a.Held())
+	}
+}
+
+// TestLocal reserves chunk by chunk, with room in the account and without.
+func TestLocal(t *testing.T) {
+	a := NewAccount(1 << 20)
+	w := a.Local()
+	if n, err := w.Reserve(t.Context(), 100); n != 100 || err != nil || a.Held() != 0 {
+		t.Errorf("Reserve(100) = %d, %v, with %d charged", n, err, a.Held())
+	}
+	for range 3 { // what was reserved before has been sent
+		if n, err := w.Reserve(t.Context(), 100_000); n != 100_000 || err != nil || a.Held() != 100_000-localOwn {
+			t.Errorf("Reserve(100,000) = %d, %v, with %d charged", n, err, a.Held())
+		}
+	}
+	w.Return(10_000)
+	if held := a.Held(); held != 90_000-localOwn {
+		t.Errorf("%d charged after 10,000 of it were returned", held)
+	}
+	w.Close()
+	w.Close()
+	if a.Held() != 0 {
+		t.Errorf("%d charged after Close", a.Held())
+	}
+	a.Charge(1 << 20)
+	if n, err := w.Reserve(t.Context(), 100_000); n != localOwn || err != nil {
+		t.Errorf("with the account empty Reserve = %d, %v", n, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.Reserve(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("Reserve for a call that has ended: %v", err)
+	}
+}
+
+func TestContext(t *testing.T) {
+	if n, err := FromContext(t.Context()).Reserve(t.Context(), 1<<40); n != 1<<40 || err != nil {
+		t.Errorf("without a window: %d, %v", n, err)
+	}
+	w := NewAccount(1).Local()
+	if got := FromContext(NewContext(t.Context(), w)); got != w {
+		t.Errorf("FromContext = %v", got)
+	}
+}

@@ -1,0 +1,66 @@
+package flow
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+)
+
+// localOwn is how many bytes every call in this process may have waiting whatever
+// the others have: a chunk that keeps a connection of the original protocols busy.
+const localOwn = 16 << 10
+
+// Local returns the window of a call from this process. Its caller takes each message
+// before the handler goes on, and has sent the bytes of one when it asks for the next:
+// they count as held until the next Reserve.
+func (a *Account) Local() Window { return &local{account: a} }
+
+type local struct {
+	account *Account
+	charged int64
+}
+
+// Reserve implements Window. It does not wait.
+func (w *local) Reserve(ctx context.Context, want int64) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	w.Close()
+	if want > localOwn {
+		w.charged = w.account.Take(0, want-localOwn)
+	}
+	return min(want, localOwn+w.charged), nil
+}
+
+// Return implements Window.
+func (w *local) Return(n int64) {
+	n = min(n, w.charged)
+	w.account.Release(n)
+	w.charged -= n
+}
+
+// Close implements Window.
+func (w *local) Close() {
+	if w.charged > 0 {
+		w.account.Release(w.charged)
+		w.charged = 0
+	}
+}
+
+// Stream is an interceptor for calls from this process: it gives those that send many
+// messages for one request a window.
+func (a *Account) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if info.IsClientStream {
+		return next(srv, ss)
+	}
+	w := a.Local()
+	defer w.Close()
+	return next(srv, &stream{ss, NewContext(ss.Context(), w)})
+}
+
+type stream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *stream) Context() context.Context { return s.ctx }

@@ -1,0 +1,118 @@
+package netguard
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// writeLooks is how often in a WriteTimeout a writer looks whether there was
+	// progress, so that a peer is cut off at most a quarter of it too late.
+	writeLooks = 4
+	// deadlineSlack is the part of a deadline by which it may be early. Moving it costs
+	// as much as a system call, so one that is still good for the rest is left alone.
+	deadlineSlack = 256
+)
+
+// conn is a connection that was admitted. Its writes go on for as long as every
+// WriteTimeout brings some progress; what the kernel takes is progress, whether the
+// peer reads it or not.
+type conn struct {
+	net.Conn
+	l    *Listener
+	from netip.Addr
+
+	// The deadlines for writes, in Unix nanoseconds: the one that the connection's user
+	// has set, 0 where there is none, and the one that is in force.
+	until, inForce atomic.Int64
+
+	closing sync.Once
+	err     error
+}
+
+// Write writes p or fails. A connection that stalls is closed, its unsent bytes
+// thrown away.
+func (c *conn) Write(p []byte) (written int, err error) {
+	timeout := c.l.o.WriteTimeout
+	if timeout == 0 {
+		return c.Conn.Write(p)
+	}
+	for idle := 0; ; {
+		c.extend(timeout / writeLooks)
+		n, err := c.Conn.Write(p[written:])
+		written += n
+		if !errors.Is(err, os.ErrDeadlineExceeded) || c.isOver() {
+			return written, err
+		}
+		if n > 0 {
+			idle = 0
+		} else if idle++; idle == writeLooks {
+			c.l.o.Count(ReasonStalled)
+			c.abort()
+			return written, err
+		}
+	}
+}
+
+// extend sees to it that writes may take d from now on, or until what the user of the
+// connection has set.
+func (c *conn) extend(d time.Duration) {
+	by := time.Now().Add(d).UnixNano()
+	if until := c.until.Load(); until != 0 {
+		by = min(by, until)
+	}
+	if inForce := c.inForce.Load(); inForce > by || time.Duration(by-inForce) > d/deadlineSlack {
+		c.inForce.Store(by)
+		c.Conn.SetWriteDeadline(time.Unix(0, by))
+	}
+}
+
+// isOver reports whether the deadline that the user has set has passed.
+func (c *conn) isOver() bool {
+	until := c.until.Load()
+	return until != 0 && until <= time.Now().UnixNano()
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetWriteDeadline implements net.Conn. A deadline that is lifted stays in force for
+// a write that is under way, which tries again.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if c.l.o.WriteTimeout == 0 {
+		return c.Conn.SetWriteDeadline(t)
+	}
+	if t.IsZero() {
+		c.until.Store(0)
+		return nil
+	}
+	by := t.UnixNano()
+	c.until.Store(by)
+	c.inForce.Store(by)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// abort closes the connection with a reset: the kernel does not go on sending what
+// the peer does not take.
+func (c *conn) abort() {
+	if nc, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
+		_ = nc.SetLinger(0) // it fails only where there is no connection any more
+	}
+	_ = c.Close() // there is nobody left to tell
+}
+
+// Close closes the connection and makes room for another.
+func (c *conn) Close() error {
+	c.closing.Do(func() {
+		c.err = c.Conn.Close()
+		c.l.limiter.release(c.from)
+	})
+	return c.err
+}
