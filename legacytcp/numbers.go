@@ -91,7 +91,6 @@ func (s *session) run() ending {
 }
 
 // serve serves the client until it ends, or the service failed.
-
 func (s *session) serve() (e ending, failed bool) {
 	var drainBy time.Time
 	for {
