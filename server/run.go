@@ -38,8 +38,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 func (c *serveConfig) run(ctx context.Context, stderr io.Writer) error {
-	s, err := open(ctx, c, stderr)
-	if err != nil {
+	var s *server
+	err := within(ctx, func() (err error) {
+		s, err = open(ctx, c, stderr)
+		return err
+	})
+	switch {
+	case errors.Is(err, errHangs): // and there is nothing yet to be saved
+		return fmt.Errorf("told to stop while starting, which %w", err)
+	case err != nil:
 		return err
 	}
 	return s.serve(ctx)
