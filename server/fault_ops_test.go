@@ -458,6 +458,36 @@ func TestPasswordStaysInside(t *testing.T) {
 	}
 }
 
+// TestStartHangs: a program that cannot come to its start, because a file that it
+// reads hangs, can be told to stop all the same.
+func TestStartHangs(t *testing.T) {
+	t.Parallel()
+	cert := filepath.Join(t.TempDir(), "cert.pem")
+	if err := syscall.Mkfifo(cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, append([]string{"--tls-cert=" + cert, "--tls-key=" + cert, "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	listening := func() bool { // which is the last that it does before
+		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.cmd.Process.Pid))
+		sockets := 0
+		for _, fd := range fds {
+			if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, "socket:") {
+				sockets++
+			}
+		}
+		return sockets >= 3
+	}
+	for end := time.Now().Add(30 * time.Second); !listening(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Skip("cannot see how far the program has come")
+		}
+	}
+	p.signal(t, syscall.SIGTERM)
+	if code := p.endsWithin(t, time.Minute); code != exitFailed || !strings.Contains(p.stderr.String(), "told to stop while starting") {
+		t.Errorf("it ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
+	}
+}
+
 // hangingStore is one that cannot be closed.
 type hangingStore struct {
 	register.Store

@@ -39,11 +39,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 func (c *serveConfig) run(ctx context.Context, stderr io.Writer) error {
-	s, err := open(ctx, c, stderr)
-	if errors.Is(err, context.Canceled) {
-		return nil // told to stop while it waited for its register
-	}
-	if err != nil {
+	var s *server
+	err := within(ctx, func() (err error) {
+		s, err = open(ctx, c, stderr)
+		return err
+	})
+	switch {
+	case errors.Is(err, errHangs): // and there is nothing yet to be saved
+		return fmt.Errorf("told to stop while starting, which %w", err)
+	case errors.Is(err, context.Canceled): // while it waited for its register
+		return nil
+	case err != nil:
 		return err
 	}
 	return s.serve(ctx)

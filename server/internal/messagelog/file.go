@@ -29,12 +29,12 @@ type file struct {
 	changed *sync.Cond // the writer has ended a turn, or itself, or hangs
 	size    int        // bytes of a buffer
 	buf     []byte     // takes lines
-	spare   []byte     // is with the writer if full is set, else empty
-	full    bool
-	second  int64  // the Unix time that stamp is of
-	stamp   []byte // its text, to the second
-	reopen  bool   // the writer is to begin a new file
-	closed  bool   // no more lines are taken
+	spare   []byte     // empty, or with the writer
+	full    bool       // spare is the writer's
+	second  int64      // the Unix time that stamp is of
+	stamp   []byte     // its text, to the second
+	reopen  bool       // the writer is to begin a new file
+	closed  bool       // no more lines are taken
 	writerState
 
 	wake chan struct{} // has the writer take a turn

@@ -234,6 +234,42 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestReopenUnderLoad: nothing is lost while the file is opened anew again and again.
+func TestReopenUnderLoad(t *testing.T) {
+	l, o := newLog(t, nil)
+	l.out.size = 1 // a buffer for each line, to be handed over at every moment
+	const writers, lines = 4, 2_000
+	var writing sync.WaitGroup
+	for range writers {
+		writing.Go(func() {
+			for range lines {
+				l.message(nil, &numbersv1.DrawRequest{})
+			}
+		})
+	}
+	done := make(chan struct{})
+	var reopening sync.WaitGroup
+	reopening.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				l.Reopen()
+			}
+		}
+	})
+	writing.Wait()
+	close(done)
+	reopening.Wait()
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(readLog(t, o.Path), "\n"); n != writers*lines {
+		t.Errorf("%d lines, want %d", n, writers*lines)
+	}
+}
+
 // TestDiskFull writes to a device that is always full: nothing fails but the log,
 // which says so once, counts what is lost, and goes on.
 func TestDiskFull(t *testing.T) {

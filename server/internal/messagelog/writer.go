@@ -68,6 +68,7 @@ func (f *file) turn() (written int, closed bool) {
 	reopen := f.reopen
 	f.reopen, closed = false, f.closed
 	lines := f.spare
+	f.full = len(lines) > 0 || reopen // nobody may hand over more during the turn
 	f.mu.Unlock()
 
 	if reopen {

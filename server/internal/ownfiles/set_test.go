@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -197,6 +198,36 @@ func TestOld(t *testing.T) {
 	f.growOld("notes.txt", "link")
 	f.want(true, "server.log", "server.log.7", "link")
 	f.want(false, "notes.txt")
+}
+
+// TestHangingDisk: while the own files' disk does not answer, nothing waits for it for
+// long, and what has the name of an own file is taken for one.
+func TestHangingDisk(t *testing.T) {
+	f := newFolder(t)
+	f.write("server.log")
+	f.write("notes.txt")
+	for _, tt := range []struct {
+		looking time.Duration // how long the look that hangs has been under way
+		took    time.Duration // to ask twice
+	}{{0, 2 * lookWait}, {2 * lookWait, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			// Nobody looks.
+			s := &Set{bases: map[string]bool{"server.log": true}, looks: make(chan look), closed: make(chan struct{})}
+			s.known.Store(&map[identity][]*file{})
+			s.looking.Store(began.Add(-tt.looking).UnixNano())
+			if !s.Hides(f.stat("server.log")) {
+				t.Error("what may be the log is not hidden")
+			}
+			s.looking.Store(time.Now().Add(-tt.looking).UnixNano())
+			if s.Hides(f.stat("notes.txt")) {
+				t.Error("a user's file is hidden")
+			}
+			if took := time.Since(began); took != tt.took {
+				t.Errorf("took %v, want %v", took, tt.took)
+			}
+		})
+	}
 }
 
 // TestMany: however many rotations there are, the descriptors are bounded.
