@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 
@@ -75,7 +76,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, timeout time.Duration, s *service) *fixture {
 	t.Helper()
-	return newFixtureOf(t, 1<<20, timeout, s)
+	return newFixtureOf(t, 1<<20, timeout, s, serverOptions{})
 }
 
 // smallBuffers is a listener whose connections have small buffers in the kernel.
@@ -89,8 +90,14 @@ func (l smallBuffers) Accept() (net.Conn, error) {
 	return nc, err
 }
 
+// serverOptions are what a fixture's server has besides.
+type serverOptions struct {
+	security credentials.TransportCredentials // nil: none
+	stream   grpc.StreamServerInterceptor     // nil: none
+}
+
 // newFixtureOf is newFixture with an account of so many bytes.
-func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service) *fixture {
+func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service, o serverOptions) *fixture {
 	t.Helper()
 	f := &fixture{account: flow.NewAccount(account), cuts: map[Reason]int{}}
 	f.guard = New(Options{Account: f.account, Timeout: timeout, MaxResets: 100, Count: func(r Reason) {
@@ -99,13 +106,17 @@ func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service
 		f.cuts[r]++
 	}})
 	server := grpc.NewServer(
-		grpc.Creds(f.guard.Credentials(nil)), grpc.ReadBufferSize(0), grpc.InTapHandle(f.guard.Tap),
+		grpc.Creds(f.guard.Credentials(o.security)), grpc.ReadBufferSize(0), grpc.InTapHandle(f.guard.Tap),
 		grpc.MaxConcurrentStreams(100),
 		grpc.UnaryInterceptor(f.guard.Unary), grpc.StreamInterceptor(func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			c := streamOf(ss.Context()).c
 			f.mu.Lock()
 			f.conns = append(f.conns, c)
 			f.mu.Unlock()
+			if o.stream != nil {
+				guarded := next
+				next = func(srv any, ss grpc.ServerStream) error { return o.stream(srv, ss, info, guarded) }
+			}
 			return f.guard.Stream(srv, ss, info, next)
 		}))
 	filesv1.RegisterFileServiceServer(server, s)
@@ -453,7 +464,7 @@ func TestMemory(t *testing.T) {
 // waits longer for its turn than a peer may take nothing. The peer takes what it can.
 func TestSlowSocket(t *testing.T) {
 	const timeout, calls = 2 * time.Second, 90
-	f := newFixtureOf(t, 64<<20, timeout, &service{})
+	f := newFixtureOf(t, 64<<20, timeout, &service{}, serverOptions{})
 	nc, err := net.Dial("tcp", f.address)
 	if err != nil {
 		t.Fatal(err)
