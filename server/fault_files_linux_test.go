@@ -53,6 +53,7 @@ func newHangingDisk(t *testing.T) *hangingDisk {
 	if err != nil {
 		t.Skip("no FUSE here: ", err)
 	}
+	keepFuse(t)
 	t.Cleanup(func() {
 		disk.wake()
 		if err := mounted.Unmount(); err != nil {
@@ -60,6 +61,26 @@ func newHangingDisk(t *testing.T) *hangingDisk {
 		}
 	})
 	return disk
+}
+
+// keepFuse keeps the programs that the test starts from inheriting the file system's
+// connection: if the test were killed, one that waits for the disk would hold it
+// alive, and would wait for itself.
+func keepFuse(t *testing.T) {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range open {
+		if target, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && target == "/dev/fuse" {
+			fd, err := strconv.Atoi(f.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // hang lets nothing be answered that comes from now on.

@@ -1,6 +1,7 @@
 package filecache
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"sync"
@@ -81,7 +82,7 @@ type Stats struct {
 // Open returns a cache of the files below a directory. It follows the path: if
 // another directory takes that place, its files are served. The cache must be closed.
 func Open(path string, o Options) (*Cache, error) {
-	dir, err := openDirectory(path)
+	dir, err := newDirectory(path)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +103,14 @@ func Open(path string, o Options) (*Cache, error) {
 	dir.replaced = c.forgetAll
 	c.gate.limit = c.limit
 	c.watcher.Go(c.watch)
+	_, err = do(context.Background(), c.gate, lane{kind: lookKind}, &lookOp{dir})
+	if err == nil {
+		err = dir.health()
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -153,7 +162,9 @@ func (c *Cache) Close() {
 	go func() {
 		defer close(closed)
 		c.handles.close()
-		c.dir.current.Load().release()
+		if dir := c.dir.current.Load(); dir != nil {
+			dir.release()
+		}
 	}()
 	select {
 	case <-closed:

@@ -483,11 +483,21 @@ func TestChurn(t *testing.T) {
 }
 
 func BenchmarkOpenRead(b *testing.B) {
-	for _, size := range []int{4 << 10, 32 << 20} {
-		b.Run(fmt.Sprintf("hit/%d", size), func(b *testing.B) {
-			c, dir := newCache(b, 64<<20)
-			write(b, dir, "f", random(size))
-			b.SetBytes(int64(size))
+	for _, bb := range []struct {
+		name     string
+		size     int
+		capacity int64
+	}{
+		{"hit/4KiB", 4 << 10, 64 << 20},
+		{"hit/32MiB", 32 << 20, 64 << 20},
+		{"uncached/4KiB", 4 << 10, 0},
+		{"uncached/32MiB", 32 << 20, 0},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			c, dir := newCache(b, bb.capacity)
+			write(b, dir, "f", random(bb.size))
+			time.Sleep(settle)
+			b.SetBytes(int64(bb.size))
 			b.ReportAllocs()
 			for b.Loop() {
 				f, err := c.Open(b.Context(), "f")

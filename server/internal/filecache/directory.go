@@ -39,18 +39,13 @@ type generation struct {
 	users  atomic.Int64
 }
 
-func openDirectory(path string) (*directory, error) {
+// newDirectory returns one that nobody has looked for yet.
+func newDirectory(path string) (*directory, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{path: path, replaced: func() {}}
-	now, err := openGeneration(path)
-	if err != nil {
-		return nil, err
-	}
-	d.current.Store(now)
-	return d, nil
+	return &directory{path: path}, nil
 }
 
 func openGeneration(path string) (*generation, error) {
@@ -120,10 +115,12 @@ func (d *directory) look() {
 	old := d.current.Load()
 	// The open directory keeps its inode from being used again, so that the same
 	// one is the same directory.
-	if err == nil && (!os.SameFile(fi, old.self) || old.isUnlinked()) {
+	if err == nil && (old == nil || !os.SameFile(fi, old.self) || old.isUnlinked()) {
 		var now *generation
 		if now, err = openGeneration(d.path); err == nil {
 			d.current.Store(now)
+		}
+		if err == nil && old != nil {
 			d.replaced()
 			old.release()
 		}

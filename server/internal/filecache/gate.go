@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -30,6 +31,8 @@ const (
 	// hungAfter is how long an operation may take before the disk counts as hanging:
 	// nobody is made to wait behind it any more.
 	hungAfter = 5 * time.Second
+	// workerIdle is how long a worker without work is kept.
+	workerIdle = 5 * time.Second
 )
 
 // operation is a call of the file system, or a few in a row.
@@ -87,7 +90,10 @@ type gate struct {
 // worker is a goroutine that makes system calls.
 type worker struct {
 	jobs chan *job // 1 deep: who finds the worker idle never waits
-	job  *job      // what it does; guarded by gate.mu
+
+	// Guarded by gate.mu.
+	job *job          // what it does
+	was time.Duration // when it last began something
 }
 
 // traffic is what goes on in a lane.
@@ -215,7 +221,7 @@ func (g *gate) start(j *job, now time.Duration) {
 	if t := g.lanes[j.lane]; t.next == j {
 		t.next = nil
 	}
-	w.job = j
+	w.job, w.was = j, now
 	w.jobs <- j
 }
 
@@ -311,7 +317,8 @@ func (g *gate) drop(j *job, err error) {
 	}
 }
 
-// sweep sends callers away who have waited for too long.
+// sweep sends callers away who have waited for too long, and workers who have had
+// nothing to do.
 func (g *gate) sweep() {
 	now := g.now()
 	g.mu.Lock()
@@ -337,6 +344,13 @@ func (g *gate) sweep() {
 			g.refused += int64(j.waiters)
 			j.end(ErrDisk)
 		}
+	}
+	// Those that have been idle for longest are in front.
+	for len(g.idle) > 0 && now-g.idle[0].was >= workerIdle {
+		w := g.idle[0]
+		g.idle = slices.Delete(g.idle, 0, 1)
+		g.workers = slices.Delete(g.workers, slices.Index(g.workers, w), slices.Index(g.workers, w)+1)
+		close(w.jobs)
 	}
 }
 

@@ -97,6 +97,11 @@ func TestGateHangs(t *testing.T) {
 			call(file(name))
 		}
 		callers.Wait()
+		time.Sleep(workerIdle)
+		g.sweep()
+		if len(g.workers) != 0 {
+			t.Errorf("%d workers are kept for nothing", len(g.workers))
+		}
 		if busy, _ := g.stats(); busy != 0 || done.Load() != 3 || g.health() != nil || len(g.lanes) != 0 {
 			t.Errorf("in the end %d busy, %d done, health %v, lanes %v", busy, done.Load(), g.health(), g.lanes)
 		}
