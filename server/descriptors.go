@@ -2,7 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"math"
 
 	"example.com/parity/server/internal/netguard"
 )
@@ -46,13 +45,10 @@ func shrunk(l netguard.Limits, most int) netguard.Limits {
 	return netguard.Limits{Total: most, PerAddress: max(1, l.PerAddress*most/l.Total)}
 }
 
-// fitted is d within what this process may have open, which it says if that is less.
-func (d descriptors) fitted(log *slog.Logger) descriptors {
-	limit := min(descriptorLimit(), math.MaxInt32)
-	fit := d.fit(int(limit))
-	if fit.files < d.files || fit.legacy.Total < d.legacy.Total || fit.grpc.Total < d.grpc.Total {
+// sayFit says what was made of wanted, if that is less.
+func (d descriptors) sayFit(wanted descriptors, limit int, log *slog.Logger) {
+	if d.files < wanted.files || d.legacy.Total < wanted.legacy.Total || d.grpc.Total < wanted.grpc.Total {
 		log.Warn("few files may be open in this process: fewer connections are taken (raise the limit, ulimit -n)",
-			"limit", limit, "grpc", fit.grpc.Total, "grpc_per_address", fit.grpc.PerAddress, "legacy", fit.legacy.Total, "legacy_per_address", fit.legacy.PerAddress, "files", fit.files)
+			"limit", limit, "grpc", d.grpc.Total, "grpc_per_address", d.grpc.PerAddress, "legacy", d.legacy.Total, "legacy_per_address", d.legacy.PerAddress, "files", d.files)
 	}
-	return fit
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ type front struct {
 	registry *prometheus.Registry
 
 	descriptors descriptors // what each door may have
+	sayShare    func()      // says so, if that is less than it was configured to have
 
 	gateway *legacytcp.Gateway
 	admin   *admin.Server
@@ -44,7 +46,9 @@ func (f *front) share(grpc netguard.Limits, files int) {
 	if f.cfg.Legacy != "" || f.cfg.LegacyFiles != "" {
 		wanted.legacy = netguard.Limits{Total: f.cfg.LegacyConnections, PerAddress: f.cfg.LegacyConnectionsPerAddress}
 	}
-	f.descriptors = wanted.fitted(f.stderr)
+	limit := int(min(descriptorLimit(), math.MaxInt32))
+	f.descriptors = wanted.fit(limit)
+	f.sayShare = func() { f.descriptors.sayFit(wanted, limit, f.stderr) }
 }
 
 // listen takes the ports.
@@ -99,6 +103,7 @@ func (f *front) openDoors(channel grpc.ClientConnInterface, log *slog.Logger, he
 
 // serve serves until shutdown.
 func (f *front) serve(doors *errgroup.Group) {
+	f.sayShare()
 	if l := f.legacyListener; l != nil {
 		doors.Go(func() error { return f.gateway.Serve(l, legacytcp.Both) })
 		f.announce("original protocols", l)
