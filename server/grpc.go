@@ -58,6 +58,11 @@ const (
 	minPing = 5 * time.Second
 )
 
+// maxConnectionIdle is how long a connection may have no call: one that nobody uses must
+// not keep its place for ever. Clients connect again by themselves when they have one to
+// make. Only tests change it.
+var maxConnectionIdle = 10 * time.Minute
+
 // interceptors are what every call passes, through whichever door it comes, the
 // first outermost.
 type interceptors struct {
@@ -106,7 +111,7 @@ func newGRPCDoor(cfg *serveConfig, limits netguard.Limits, chain interceptors, d
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.ConnectionTimeout(handshakeTimeout),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout, MaxConnectionIdle: maxConnectionIdle}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	}
 	serve := func(calls int) *grpc.Server {
