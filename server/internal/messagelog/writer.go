@@ -68,7 +68,11 @@ func (f *file) turn() (written int, closed bool) {
 	reopen := f.reopen
 	f.reopen, closed = false, f.closed
 	lines := f.spare
-	f.full = len(lines) > 0 || reopen // nobody may hand over more during the turn
+	if len(lines) == 0 && !reopen {
+		f.mu.Unlock()
+		return 0, closed
+	}
+	f.full = true // nobody may hand over more during the turn
 	f.mu.Unlock()
 
 	if reopen {
