@@ -156,7 +156,7 @@ func TestHangingDisk(t *testing.T) {
 	calls := setting(t, "PARITY_HANG_CALLS", 400)
 	disk := newHangingDisk(t)
 	names := disk.write(t, calls)
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(), disk.dir)
+	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--trusted-gateways=127.0.0.0/8", "--data-dir="+t.TempDir(), disk.dir)
 	t.Cleanup(disk.wake) // before the process is killed: it could not die
 	files := filesv1.NewFileServiceClient(p.dial(t))
 	numbers := numbersv1.NewNumberServiceClient(p.dial(t))
@@ -288,7 +288,7 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=0", "--data-dir="+t.TempDir(), dir)
+	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=0", "--trusted-gateways=127.0.0.0/8", "--data-dir="+t.TempDir(), dir)
 	// A window of one's own is not widened: a call that nobody reads stops soon.
 	cc, err := grpc.NewClient(p.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<30))
