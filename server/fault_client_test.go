@@ -128,7 +128,7 @@ func TestClientResumesOneFile(t *testing.T) {
 	const size, sent = 68 << 20, 50 << 20
 	random := func(seed byte) []byte {
 		data := make([]byte, size)
-		rand.NewChaCha8([32]byte{seed}).Read(data) //nolint:errcheck // it never fails
+		rand.NewChaCha8([32]byte{seed}).Read(data)
 		return data
 	}
 	served, local := t.TempDir(), t.TempDir()
