@@ -27,7 +27,7 @@ type getRecord struct {
 	Bytes    int64   `json:"bytes"`
 	Resumed  int64   `json:"resumed"`
 	Version  string  `json:"version"`
-	Verified string  `json:"verified"` // file: the whole file's checksum was compared; ranges: those of its parts
+	Verified string  `json:"verified"` // what the server's checksums were of: file, the whole of it; ranges, each of its parts
 	Seconds  float64 `json:"seconds"`
 }
 
@@ -51,12 +51,29 @@ func (c *getCommand) validate(json bool) error {
 		if err != nil {
 			return fmt.Errorf("%w; use --output", err)
 		}
+		path = actual(filepath.Join(c.Dir, path))
 		if other, taken := names[path]; taken {
-			return fmt.Errorf("%q and %q would be one file, %s", other, name, filepath.Join(c.Dir, path))
+			return fmt.Errorf("%q and %q would be one file, %s", other, name, path)
 		}
 		names[path] = name
 	}
 	return nil
+}
+
+// actual returns where a file of that path is, or would be: as far as its directories
+// are there, links among them are followed.
+func actual(path string) string {
+	dir, base := filepath.Split(filepath.Clean(path))
+	if dir == "" {
+		dir = "."
+	}
+	if to, err := filepath.EvalSymlinks(dir); err == nil {
+		return filepath.Join(to, base)
+	}
+	if dir = filepath.Clean(dir); dir == "." || dir == string(filepath.Separator) {
+		return path
+	}
+	return filepath.Join(actual(dir), base)
 }
 
 func (c *getCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s streams, out output) error {
@@ -75,10 +92,10 @@ func (c *getCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s s
 			continue
 		}
 		failed.errs = append(failed.errs, err)
+		fmt.Fprintf(s.err, "client: %s: %s\n", terminal.Escape(name), terminal.Error(err))
 		if ctx.Err() != nil {
 			break
 		}
-		fmt.Fprintf(s.err, "client: %s: %s\n", terminal.Escape(name), terminal.Error(err))
 	}
 	if len(failed.errs) > 0 {
 		return failed
@@ -124,13 +141,13 @@ func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, n
 	} else if err != nil {
 		return err
 	}
-	say(fmt.Sprintf("%s: %d bytes, checksum right", terminal.Escape(r.Path), r.Bytes))
+	verified, checked := "ranges", "checksum of each part right"
+	if r.Whole {
+		verified, checked = "file", "checksum right"
+	}
+	say(fmt.Sprintf("%s: %d bytes, %s", terminal.Escape(r.Path), r.Bytes, checked))
 	if !out.json {
 		return nil
-	}
-	verified := "ranges"
-	if r.Whole {
-		verified = "file"
 	}
 	return out.print(getRecord{r.Name, r.Path, r.Bytes, r.Resumed, r.Version, verified, r.Elapsed.Seconds()}, "")
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/big"
 	"net"
 	"os"
@@ -217,12 +218,8 @@ func TestGet(t *testing.T) {
 	status, out, _ = get("--json", "get", "sub/f", "-o", "copy")
 	var r getRecord
 	if err := json.Unmarshal([]byte(out), &r); status != 0 || err != nil || r.Name != "sub/f" || r.Path != "copy" ||
-		r.Bytes != 350_000 || r.Version != "1" || r.Verified != "ranges" || r.Seconds <= 0 {
+		r.Bytes != 350_000 || r.Version != "1" || r.Verified != "file" || r.Seconds <= 0 {
 		t.Errorf("status %d, %q", status, out)
-	}
-	files.Whole = true
-	if status, out, _ = get("--json", "get", "sub/f", "--output", "copy", "--force"); status != 0 || !strings.Contains(out, `"verified":"file"`) {
-		t.Errorf("with the sum of the whole: status %d, %q", status, out)
 	}
 
 	status, out, errs = get("get", "sub/f", "-o", "-")
@@ -250,6 +247,76 @@ func TestGet(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir("."); len(entries) != 2 {
 		t.Errorf("left %v", entries)
+	}
+}
+
+// TestGetVerified: a file that takes more than one call is checked by its parts alone,
+// unless the server says what the whole sums to; then that counts.
+func TestGetVerified(t *testing.T) {
+	const size = 16<<20 + 1 // a segment of a download, and a byte
+	files := new(fakeserver.Files)
+	files.Put("f", make([]byte, size))
+	server := fakeserver.Start(t, files, nil)
+	t.Chdir(t.TempDir())
+	get := func(args ...string) (status int, stdout, stderr string) {
+		return program(t.Context(), "", append([]string{"--addr", server.Addr, "--json", "get", "f"}, args...)...)
+	}
+	status, out, errs := get()
+	if want := "f: 16777217 bytes, checksum of each part right\n"; status != 0 || errs != want || !strings.Contains(out, `"verified":"ranges"`) {
+		t.Errorf("status %d, %q, %q, want %q", status, out, errs, want)
+	}
+	files.Whole = true
+	status, out, errs = get("--force")
+	if want := "f: 16777217 bytes, checksum right\n"; status != 0 || errs != want || !strings.Contains(out, `"verified":"file"`) {
+		t.Errorf("status %d, %q, %q, want %q", status, out, errs, want)
+	}
+
+	// Other content under the same version, with right sums of all ranges.
+	files.Before = func(call *fakeserver.Call, sent int64, r *filesv1.GetResponse) error {
+		if call.GetOffset()+sent == 0 {
+			r.Data = bytes.Repeat([]byte{1}, len(r.Data))
+		}
+		if r.FileCrc32C != nil && call.GetOffset() == 0 {
+			data := make([]byte, 16<<20)
+			copy(data, bytes.Repeat([]byte{1}, fakeserver.Chunk))
+			*r.Crc32C = crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+		}
+		return nil
+	}
+	status, out, errs = get("-o", "mixture")
+	if status != 1 || out != "" || strings.Count(errs, "not of one file") != 4 || strings.Count(errs, "starting again") != 3 {
+		t.Errorf("a mixture: status %d, %q, %q", status, out, errs)
+	}
+	if entries, _ := os.ReadDir("."); len(entries) != 1 {
+		t.Errorf("left %v", entries)
+	}
+}
+
+// TestGetOneFileByTwoNames: by links too, two names can lead to one file.
+func TestGetOneFileByTwoNames(t *testing.T) {
+	files := new(fakeserver.Files)
+	for _, name := range []string{"d/f", "link/f", "d/new/f", "link/new/f", "d/link/f"} {
+		files.Put(name, []byte("the server's "+name))
+	}
+	server := fakeserver.Start(t, files, nil)
+	t.Chdir(t.TempDir())
+	for _, err := range []error{os.Mkdir("d", 0o700), os.Symlink("d", "link"), os.Symlink(".", "here")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for args, want := range map[string]int{
+		"d/f link/f":                     2,
+		"d/new/f link/new/f":             2,
+		"-d here d/new/f link/new/f":     2,
+		"-d " + "link d/f link/f":        0, // links are not there below link
+		"-d here d/new/f d/f d/link/f":   0,
+		"-d here d/none/f link/nobody/f": 3,
+	} {
+		args := append([]string{"--addr", server.Addr, "get", "--force"}, strings.Fields(args)...)
+		if status, _, errs := program(t.Context(), "", args...); status != want || (status == 2) != strings.Contains(errs, "would be one file") {
+			t.Errorf("%q: status %d, %q, want %d", args, status, errs, want)
+		}
 	}
 }
 

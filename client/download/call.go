@@ -131,13 +131,12 @@ func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (
 // receiveOne waits for one response; its data goes to the segment. It returns
 // io.EOF at the end of a call that succeeded.
 func (c *call) receiveOne() (*filesv1.GetResponse, error) {
-	if c.err != nil {
-		return nil, c.err
+	resp, err := new(filesv1.GetResponse), c.err
+	if err == nil {
+		stall := time.AfterFunc(stallTimeout, func() { c.cancel(errStalled) })
+		err = c.stream.RecvMsg(resp)
+		stall.Stop()
 	}
-	resp := new(filesv1.GetResponse)
-	stall := time.AfterFunc(stallTimeout, func() { c.cancel(errStalled) })
-	err := c.stream.RecvMsg(resp)
-	stall.Stop()
 	switch {
 	case err == nil:
 		// What the codec has not taken, as when the service is in this process.
@@ -145,8 +144,10 @@ func (c *call) receiveOne() (*filesv1.GetResponse, error) {
 			c.segment.add([][]byte{data}, nil)
 		}
 		return resp, nil
-	case errors.Is(context.Cause(c.ctx), errStalled):
-		return nil, errStalled
+	case errors.Is(err, io.EOF):
+		return nil, err
+	case c.ctx.Err() != nil:
+		return nil, context.Cause(c.ctx) // errStalled, or why the caller wants no more
 	case status.Code(err) == codes.Aborted:
 		return nil, fmt.Errorf("%w: %w", errChanged, err)
 	}

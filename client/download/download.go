@@ -50,7 +50,7 @@ type Result struct {
 	Bytes   int64         // the file's size
 	Resumed int64         // how many of them an earlier, interrupted Get had left
 	Version string        // the server's name for this version of the file
-	Whole   bool          // whether the server's checksum of the whole file was compared, beside those of its parts
+	Whole   bool          // whether the whole was compared with the server's checksum of it, not only each of its parts
 	Elapsed time.Duration // from the first call to the last byte in place
 }
 
@@ -66,8 +66,9 @@ type Result struct {
 // server. Of several Gets to one path at once all but one fail.
 //
 // A connection that is lost is tried again for some ten seconds; a server that
-// cannot be reached at first is an error at once. Errors of the server can be
-// told by status.Code.
+// cannot be reached at first is an error at once. A server that says when to try
+// again is believed, up to half a minute each time. Errors of the server can be told
+// by status.Code; when ctx is done, the error is its cause.
 func Get(ctx context.Context, files filesv1.FileServiceClient, name, path string, opts Options) (Result, error) {
 	to, err := atPath(path, opts.Force)
 	if errors.Is(err, errNotRegular) {
@@ -136,7 +137,7 @@ func getVersion(ctx context.Context, files filesv1.FileServiceClient, name strin
 	t.skip(p.size)
 	err = t.copyTo(ctx, p.append)
 	if err == nil {
-		r.Whole, err = t.verify(p.sum)
+		r.Whole, err = t.verify(ctx, p.sum)
 	}
 	if err == nil {
 		r.Bytes = p.size
@@ -169,7 +170,7 @@ func Copy(ctx context.Context, files filesv1.FileServiceClient, name string, w i
 		}
 		whole := false
 		if err == nil {
-			whole, err = t.verify(nil)
+			whole, err = t.verify(ctx, nil)
 		}
 		t.end()
 		switch {

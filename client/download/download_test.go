@@ -191,19 +191,20 @@ func TestGetFailsAndGoesOn(t *testing.T) {
 func TestGetCancelled(t *testing.T) {
 	files := new(fakeserver.Files)
 	files.Put("f", random(2*segmentSize, 5))
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
 	dir := t.TempDir()
 	files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
 		if call.GetOffset() > 0 && sent == 2*chunk {
 			waitPart(dir, segmentSize)
-			cancel()
+			cancel(enough)
 			<-call.Stream.Context().Done()
 		}
 		return nil
 	}
 	_, client := newServer(t, files)
-	if _, err := GetBelow(ctx, client, "f", dir, ignore); status.Code(err) != codes.Canceled {
-		t.Errorf("Get = %v, want Canceled", err)
+	if _, err := GetBelow(ctx, client, "f", dir, ignore); !errors.Is(err, enough) {
+		t.Errorf("Get = %v, want %v", err, enough)
 	}
 	wantDir(t, dir, "*.part")
 }

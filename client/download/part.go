@@ -1,6 +1,7 @@
 package download
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -36,9 +37,9 @@ var (
 // of them is in use. The part file takes dir, and closes it, also if it fails.
 func openPart(dir *os.Root, base, content string, size int64) (*part, error) {
 	name := partName(base, content)
-	p, err := open(dir, name, size)
+	p, err := open(dir, base, name, size)
 	for errors.Is(err, errReplaced) {
-		p, err = open(dir, name, size)
+		p, err = open(dir, base, name, size)
 	}
 	if err != nil {
 		dir.Close()
@@ -52,8 +53,8 @@ func openPart(dir *os.Root, base, content string, size int64) (*part, error) {
 
 // open opens or creates the part file of a file of the given size, and cuts off
 // what it cannot rely on.
-func open(dir *os.Root, name string, size int64) (_ *part, err error) {
-	f, err := openLocked(dir, name, os.O_CREATE)
+func open(dir *os.Root, base, name string, size int64) (_ *part, err error) {
+	f, err := openLocked(dir, base, name, os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +75,10 @@ func open(dir *os.Root, name string, size int64) (_ *part, err error) {
 	return p, p.truncate(kept)
 }
 
-// openLocked opens a file that nobody but a download of this user can have made:
-// in a directory that others can write to, they could have put a link or bytes
-// of their own there.
-func openLocked(dir *os.Root, name string, flag int) (_ *os.File, err error) {
+// openLocked opens a part file for base that nobody but a download of this user can
+// have made: in a directory that others can write to, they could have put a link or
+// bytes of their own there.
+func openLocked(dir *os.Root, base, name string, flag int) (_ *os.File, err error) {
 	f, err := dir.OpenFile(name, os.O_RDWR|flag|openSafely, 0o666)
 	if err != nil {
 		return nil, err
@@ -104,10 +105,22 @@ func openLocked(dir *os.Root, name string, flag int) (_ *os.File, err error) {
 		return nil, fmt.Errorf("%s: %w", name, errNotOurs) // a link: os.Root follows them
 	case !os.SameFile(opened, there):
 		return nil, errReplaced
+	case isFile(dir, base, opened):
+		// It was put in its place, and the process died before this name was removed.
+		if err := dir.Remove(name); err != nil {
+			return nil, err
+		}
+		return nil, errReplaced
 	case !ours(opened):
 		return nil, fmt.Errorf("%s: %w", name, errNotOurs)
 	}
 	return f, nil
+}
+
+// isFile reports whether a file that was opened is also the one called name in dir.
+func isFile(dir *os.Root, name string, opened fs.FileInfo) bool {
+	there, err := dir.Lstat(name)
+	return err == nil && os.SameFile(opened, there)
 }
 
 // removeOthers removes the part files for base in dir but the one called keep.
@@ -125,7 +138,7 @@ func removeOthers(dir *os.Root, base, keep string) error {
 		if name == keep || !isPartName(name, base) {
 			continue
 		}
-		f, err := openLocked(dir, name, 0)
+		f, err := openLocked(dir, base, name, 0)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced):
 			continue
@@ -156,11 +169,24 @@ func (p *part) truncate(size int64) error {
 	return p.file.Truncate(size)
 }
 
+// readBuffer is how much of a part file is read at once, in bytes: as little as keeps a
+// disk busy, and between two reads it is seen whether anybody still waits.
+const readBuffer = 1 << 20
+
 // sum returns the CRC-32C of the first n bytes, as they lie on the disk.
-func (p *part) sum(n int64) (uint32, error) {
-	sum := crc32.New(castagnoli)
-	_, err := io.Copy(sum, io.NewSectionReader(p.file, 0, n))
-	return sum.Sum32(), err
+func (p *part) sum(ctx context.Context, n int64) (sum uint32, err error) {
+	buf := make([]byte, min(n, readBuffer))
+	for off := int64(0); off < n; off += int64(len(buf)) {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		buf = buf[:min(n-off, readBuffer)]
+		if _, err := p.file.ReadAt(buf, off); err != nil {
+			return 0, err
+		}
+		sum = crc32.Update(sum, castagnoli, buf)
+	}
+	return sum, nil
 }
 
 // commit puts the file in its place. The lock is held until it is there, so that

@@ -69,6 +69,9 @@ func atPath(file string, force bool) (destination, error) {
 		return destination{}, err
 	case info.IsDir():
 		return destination{}, fmt.Errorf("%q is a directory", file)
+	case info.Mode().Type() == fs.ModeDevice:
+		// Bytes written to a disk are not a file in its place.
+		return destination{}, fmt.Errorf("%q is a block device", file)
 	case !info.Mode().IsRegular():
 		return destination{}, errNotRegular
 	case force:
@@ -138,6 +141,9 @@ func (d destination) open() (*os.Root, error) {
 func (d destination) put(dir *os.Root, from string) error {
 	to := filepath.Base(d.local)
 	if d.force {
+		if err := d.checkIn(dir, to); err != nil {
+			return err
+		}
 		return dir.Rename(from, to)
 	}
 	err := renameNew(dir, from, to)
@@ -148,19 +154,32 @@ func (d destination) put(dir *os.Root, from string) error {
 }
 
 // linkNew renames a file unless the new name is taken, where the system has no one
-// call for that: by a second name, or, where a file has one only, after a look.
+// call for that: it gives the file a second name, and removes the first. A process that
+// dies in between leaves both, which openLocked knows.
 func linkNew(dir *os.Root, from, to string) error {
 	err := dir.Link(from, to)
-	if err == nil {
+	switch {
+	case err == nil:
 		return dir.Remove(from)
-	}
-	if errors.Is(err, fs.ErrExist) {
+	case errors.Is(err, fs.ErrExist):
 		return err
 	}
-	if _, err := dir.Lstat(to); err == nil {
-		return fs.ErrExist
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	return claimNew(dir, from, to)
+}
+
+// claimNew renames a file unless the new name is taken, where a file can have one name
+// only, as on FAT: it makes an empty file of the new name, which fails where there is
+// one, and replaces that. A process that dies in between leaves the empty file.
+func claimNew(dir *os.Root, from, to string) error {
+	claim, err := dir.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
 		return err
 	}
-	return dir.Rename(from, to)
+	if err := claim.Close(); err != nil {
+		return errors.Join(err, dir.Remove(to))
+	}
+	if err := dir.Rename(from, to); err != nil {
+		return errors.Join(err, dir.Remove(to))
+	}
+	return nil
 }

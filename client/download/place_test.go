@@ -2,10 +2,13 @@ package download
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -162,6 +165,52 @@ func TestGetToWhatIsThere(t *testing.T) {
 		wantFile(t, file, old)
 		wantDir(t, dir, "f", "*.part") // it was fetched for --force
 	})
+	t.Run("pipe that appears", func(t *testing.T) {
+		dir := t.TempDir()
+		pipe := filepath.Join(dir, "f")
+		made := false
+		_, err := Get(t.Context(), client, "f", pipe, Options{Force: true, Progress: func(int64, int64) {
+			if !made {
+				made = true
+				if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		}})
+		if err == nil || !strings.Contains(err.Error(), "not a file") {
+			t.Errorf("Get = %v", err)
+		}
+		if info, err := os.Lstat(pipe); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
+			t.Errorf("the pipe is now %v, %v", info, err)
+		}
+	})
+	t.Run("second name of a file that was put in its place", func(t *testing.T) {
+		for name, content := range map[string]string{"of this version": "f\x001", "of another": "f\x000"} {
+			dir, file := newFile(t)
+			if err := os.Link(file, filepath.Join(dir, partName("f", content))); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Get(t.Context(), client, "f", file, force); err != nil {
+				t.Errorf("%s: Get = %v", name, err)
+				continue
+			}
+			wantFile(t, file, data)
+			wantDir(t, dir, "f")
+		}
+	})
+	t.Run("block device", func(t *testing.T) {
+		disks, err := filepath.Glob("/sys/class/block/*")
+		if err != nil || len(disks) == 0 {
+			t.Skip("no block device is known here")
+		}
+		disk := filepath.Join("/dev", filepath.Base(disks[0]))
+		if info, err := os.Stat(disk); err != nil || info.Mode().Type() != fs.ModeDevice {
+			t.Skipf("%s is no block device here", disk)
+		}
+		if to, err := atPath(disk, true); err == nil || errors.Is(err, errNotRegular) {
+			t.Errorf("atPath(%q) = %v, %v", disk, to, err)
+		}
+	})
 	t.Run("link as the path is followed", func(t *testing.T) {
 		_, other := newFile(t)
 		link := filepath.Join(t.TempDir(), "link")
@@ -230,30 +279,50 @@ func TestGetToWhatIsThere(t *testing.T) {
 	})
 }
 
-// TestRenameNew: both ways to rename a file leave what is there, also the second, for
-// systems and file systems that do not have the first.
+// TestRenameNew: of all ways to rename a file none replaces what is there. Not every
+// system and file system has the first, nor the second.
 func TestRenameNew(t *testing.T) {
-	for name, rename := range map[string]func(dir *os.Root, from, to string) error{"system": renameNew, "link": linkNew} {
+	for name, rename := range map[string]func(dir *os.Root, from, to string) error{
+		"system": renameNew, "link": linkNew, "claim": claimNew,
+	} {
 		t.Run(name, func(t *testing.T) {
 			path := t.TempDir()
 			dir := openRoot(t, path)
 			defer dir.Close()
-			write := func(name, content string) {
-				if err := dir.WriteFile(name, []byte(content), 0o600); err != nil {
-					t.Fatal(err)
+			// Of many at once one comes first.
+			const rounds, racers = 100, 4
+			for round := range rounds {
+				to := fmt.Sprint("to", round)
+				start := make(chan struct{})
+				var renamed sync.WaitGroup
+				var won atomic.Int64
+				var first atomic.Value
+				for i := range racers {
+					from := fmt.Sprint("from", i)
+					if err := dir.WriteFile(from, []byte(from), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					renamed.Go(func() {
+						<-start
+						switch err := rename(dir, from, to); {
+						case err == nil:
+							won.Add(1)
+							first.Store(from)
+						case !errors.Is(err, fs.ErrExist):
+							t.Errorf("rename = %v, want nil or %v", err, fs.ErrExist)
+						}
+					})
+				}
+				close(start)
+				renamed.Wait()
+				if won.Load() != 1 {
+					t.Fatalf("%d of %d renamed a file to the one name", won.Load(), racers)
+				}
+				wantFile(t, filepath.Join(path, to), []byte(first.Load().(string)))
+				if _, err := dir.Lstat(first.Load().(string)); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the old name: %v", err)
 				}
 			}
-			write("a", "a")
-			if err := rename(dir, "a", "b"); err != nil {
-				t.Fatal(err)
-			}
-			wantDir(t, path, "b")
-			write("a", "another")
-			if err := rename(dir, "a", "b"); !errors.Is(err, fs.ErrExist) {
-				t.Errorf("rename to a name that is taken = %v", err)
-			}
-			wantFile(t, filepath.Join(path, "b"), []byte("a"))
-			wantDir(t, path, "a", "b")
 		})
 	}
 }

@@ -34,7 +34,8 @@ func retriable(err error) bool {
 		// it is not our own cancelling is for the caller to know.
 		return true
 	case codes.ResourceExhausted:
-		return retryInfo(s) > 0
+		_, ok := retryInfo(s) // without it, what is exhausted may stay so
+		return ok
 	default:
 		return false
 	}
@@ -44,15 +45,16 @@ func retriable(err error) bool {
 // 0, of which err is the last: what the server says, or else ever longer.
 func retryDelay(err error, failures int) time.Duration {
 	s, _ := status.FromError(err)
-	return max(backoff.Delay(failures), min(retryInfo(s), maxRetryInfo))
+	asked, _ := retryInfo(s)
+	return max(backoff.Delay(failures), min(asked, maxRetryInfo))
 }
 
-// retryInfo returns how long the server asks to wait; 0 if it does not say.
-func retryInfo(s *status.Status) time.Duration {
+// retryInfo returns how long the server asks to wait, and whether it does.
+func retryInfo(s *status.Status) (delay time.Duration, ok bool) {
 	for _, detail := range s.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
-			return info.GetRetryDelay().AsDuration()
+			return info.GetRetryDelay().AsDuration(), true
 		}
 	}
-	return 0
+	return 0, false
 }

@@ -108,38 +108,77 @@ func TestGetStalled(t *testing.T) {
 	})
 }
 
+// refusal is what a server answers that wants to be asked again later.
+func refusal(tb testing.TB, code codes.Code, reason string, delay time.Duration) error {
+	tb.Helper()
+	s, err := status.New(code, "not now").WithDetails(
+		&errdetails.ErrorInfo{Domain: "parity", Reason: reason},
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s.Err()
+}
+
+// TestGetWaitsAsTold: a server that cannot serve now says when to ask again, before
+// anything of the file has come or later.
 func TestGetWaitsAsTold(t *testing.T) {
-	busy := func(delay time.Duration) error {
-		s, err := status.New(codes.ResourceExhausted, "too many").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.Err()
-	}
-	for delay, want := range map[time.Duration]time.Duration{
-		10 * time.Second: 10 * time.Second,
-		time.Hour:        maxRetryInfo,
+	for _, c := range []struct {
+		code        codes.Code
+		reason      string
+		delay, want time.Duration // each time
+	}{
+		{codes.ResourceExhausted, "SEND_STALLED", 10 * time.Second, 10 * time.Second},
+		{codes.ResourceExhausted, "TOO_MANY_CONNECTIONS", time.Hour, maxRetryInfo},
+		{codes.Unavailable, "DISK_UNAVAILABLE", 10 * time.Second, 10 * time.Second},
+		{codes.Unavailable, "DIRECTORY_UNAVAILABLE", time.Hour, maxRetryInfo},
 	} {
-		files := new(fakeserver.Files)
-		files.Put("f", random(2*segmentSize, 22))
-		failed := false
-		files.Before = func(call *fakeserver.Call, _ int64, _ *filesv1.GetResponse) error {
-			if call.GetOffset() == segmentSize && !failed {
-				failed = true
-				return busy(delay)
-			}
-			return nil
+		for where, offset := range map[string]int64{"at first": 0, "in the middle": segmentSize} {
+			t.Run(c.reason+" "+where, func(t *testing.T) {
+				const times = 3
+				files := new(fakeserver.Files)
+				data := random(2*segmentSize, 22)
+				files.Put("f", data)
+				left := times
+				files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
+					if call.GetOffset() == offset && sent == offset/segmentSize*chunk && left > 0 {
+						left--
+						return refusal(t, c.code, c.reason, c.delay)
+					}
+					return nil
+				}
+				bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
+					start := time.Now()
+					r, err := GetBelow(t.Context(), client, "f", t.TempDir(), Options{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					wantFile(t, r.Path, data)
+					if took := time.Since(start); took != times*c.want {
+						t.Errorf("told to wait %v %d times, took %v, want %v", c.delay, times, took, times*c.want)
+					}
+				})
+			})
 		}
-		bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
-			start := time.Now()
-			if _, err := GetBelow(t.Context(), client, "f", t.TempDir(), Options{}); err != nil {
-				t.Fatal(err)
-			}
-			if took := time.Since(start); took != want {
-				t.Errorf("told to wait %v, took %v, want %v", delay, took, want)
-			}
-		})
 	}
+}
+
+// TestGetWaitsNoLonger: a server that always wants to be asked again later is given up.
+func TestGetWaitsNoLonger(t *testing.T) {
+	files := new(fakeserver.Files)
+	files.Put("f", random(chunk, 23))
+	files.Before = func(*fakeserver.Call, int64, *filesv1.GetResponse) error {
+		return refusal(t, codes.Unavailable, "DISK_UNAVAILABLE", time.Hour)
+	}
+	bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
+		start := time.Now()
+		if _, err := GetBelow(t.Context(), client, "f", t.TempDir(), Options{}); status.Code(err) != codes.Unavailable {
+			t.Errorf("GetBelow = %v, want Unavailable", err)
+		}
+		if took := time.Since(start); took != maxRetries*maxRetryInfo {
+			t.Errorf("gave up after %v, want %v", took, maxRetries*maxRetryInfo)
+		}
+	})
 }
 
 func TestRetriable(t *testing.T) {
@@ -149,11 +188,12 @@ func TestRetriable(t *testing.T) {
 		fmt.Errorf("wrapped: %w", status.Error(codes.Unknown, "")): true,
 		errStalled:  true,
 		errChecksum: true,
-		status.Error(codes.ResourceExhausted, "no RetryInfo"): false,
-		status.Error(codes.NotFound, ""):                      false,
-		status.Error(codes.PermissionDenied, ""):              false,
-		errChanged:                                            false,
-		errors.New("anything"):                                false,
+		status.Error(codes.ResourceExhausted, "no RetryInfo"):  false,
+		refusal(t, codes.ResourceExhausted, "SEND_STALLED", 0): true,
+		status.Error(codes.NotFound, ""):                       false,
+		status.Error(codes.PermissionDenied, ""):               false,
+		errChanged:                                             false,
+		errors.New("anything"):                                 false,
 	} {
 		if got := retriable(err); got != want {
 			t.Errorf("retriable(%v) = %v, want %v", err, got, want)

@@ -93,8 +93,12 @@ func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error
 		}
 		t.offset += s.size
 		t.sum = combine(t.sum, s.crc, s.size)
-		if t.call.whole != nil {
+		switch {
+		case t.call.whole != nil:
 			t.whole = t.call.whole
+		case s.size == t.file.GetSizeBytes():
+			sum := s.crc // of a range that is the whole
+			t.whole = &sum
 		}
 		t.call.end()
 		t.call, t.ahead = t.ahead, nil
@@ -103,15 +107,17 @@ func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error
 }
 
 // verify compares the checksum of the whole file with what the server says of it, if
-// it does, and reports whether it did. Before is the checksum of what was skipped.
-func (t *transfer) verify(before func(n int64) (uint32, error)) (verified bool, err error) {
+// it does, and reports whether it did. Before returns the checksum of what was skipped;
+// it is called only if there is something to compare it with, as it may have to read
+// all of that.
+func (t *transfer) verify(ctx context.Context, before func(ctx context.Context, n int64) (uint32, error)) (verified bool, err error) {
 	if t.whole == nil {
 		return false, nil
 	}
 	sum := t.sum
 	if t.from > 0 {
 		// What lies on the disk, not what was once put there.
-		if sum, err = before(t.from); err != nil {
+		if sum, err = before(ctx, t.from); err != nil {
 			return false, err
 		}
 		sum = combine(sum, t.sum, t.offset-t.from)
