@@ -120,51 +120,119 @@ func relay(tb testing.TB, addr string, limit int64) string {
 	return l.Addr().String()
 }
 
+// serveFile starts a server of a directory that has a file f of random bytes.
+func serveFile(tb testing.TB, size int64) (server *process, path string, data []byte) {
+	tb.Helper()
+	served := tb.TempDir()
+	path = filepath.Join(served, "f")
+	data = randomBytes(size, 1)
+	writeFile(tb, path, data)
+	server = startProcess(tb, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--state=memory:", "--data-dir="+tb.TempDir(), served)
+	return server, path, data
+}
+
+func randomBytes(size int64, seed byte) []byte {
+	data := make([]byte, size)
+	rand.NewChaCha8([32]byte{seed}).Read(data)
+	return data
+}
+
+// keptSegments is how much a client keeps before it is interrupted, in bytes: two of
+// its segments of 16 MiB, of which the next one relies on the first.
+const keptSegments = 32 << 20
+
+// interruptGet starts a client that gets f to local, and ends it by a signal when it
+// has kept that much. Its connection stops at sent bytes.
+func interruptGet(tb testing.TB, server *process, local string, sent int64, signal os.Signal) (exit int, stderr string) {
+	tb.Helper()
+	cmd := clientCommand(tb, local, relay(tb, server.grpc, sent), "get", "f")
+	var errs syncBuffer
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	for kept := int64(0); kept < keptSegments; time.Sleep(time.Millisecond) {
+		for _, part := range partFiles(tb, local) {
+			if info, err := os.Stat(part); err == nil {
+				kept = info.Size()
+			}
+		}
+	}
+	cmd.Process.Signal(signal)
+	cmd.Wait()
+	return cmd.ProcessState.ExitCode(), errs.String()
+}
+
+func partFiles(tb testing.TB, dir string) []string {
+	tb.Helper()
+	parts, err := filepath.Glob(filepath.Join(dir, ".f.*.part"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return parts
+}
+
+// TestClientChecksResumed: what a killed client left is checked along with the rest, by
+// the server's checksum of the whole file.
+func TestClientChecksResumed(t *testing.T) {
+	const size, sent = 46 << 20, 40 << 20
+	server, _, data := serveFile(t, size)
+	get := func(dir string, args ...string) (stdout, stderr string) {
+		t.Helper()
+		cmd := clientCommand(t, dir, server.grpc, append([]string{"--json", "get", "f"}, args...)...)
+		var out, errs syncBuffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("get ended with %v: %s", err, errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	get(t.TempDir()) // the file is in the cache from here on
+
+	local := t.TempDir()
+	interruptGet(t, server, local, sent, syscall.SIGKILL)
+	out, errs := get(local)
+	if !strings.Contains(out, `"verified":"file"`) || strings.Contains(out, `"resumed":0,`) {
+		t.Errorf("resumed: %s%s", out, errs)
+	}
+	wantContent(t, filepath.Join(local, "f"), data)
+
+	local = t.TempDir()
+	interruptGet(t, server, local, sent, syscall.SIGKILL)
+	for _, part := range partFiles(t, local) {
+		f, err := os.OpenFile(part, os.O_WRONLY, 0)
+		if err == nil {
+			_, err = f.WriteAt([]byte("spoilt"), 5)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, errs = get(local)
+	if !strings.Contains(out, `"verified":"file"`) || !strings.Contains(out, `"resumed":0,`) || !strings.Contains(errs, "starting again") {
+		t.Errorf("resumed on a spoilt disk: %s%s", out, errs)
+	}
+	wantContent(t, filepath.Join(local, "f"), data)
+}
+
 // TestClientResumesOneFile: a download is interrupted, and the file overwritten in
 // place with its time put back. What arrives in the end is the one file or the other,
 // not the first half of one and the second of the other.
 func TestClientResumesOneFile(t *testing.T) {
-	// The client keeps segments of 16 MiB, and relies on all but the last.
 	const size, sent = 68 << 20, 50 << 20
-	random := func(seed byte) []byte {
-		data := make([]byte, size)
-		rand.NewChaCha8([32]byte{seed}).Read(data)
-		return data
-	}
-	served, local := t.TempDir(), t.TempDir()
-	path := filepath.Join(served, "f")
-	writeFile(t, path, random(1))
+	server, path, _ := serveFile(t, size)
 	before, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--state=memory:", "--data-dir="+t.TempDir(), served)
-
-	interrupt := func(signal os.Signal) (exit int, stderr string) {
-		cmd := clientCommand(t, local, relay(t, server.grpc, sent), "get", "f")
-		var errs syncBuffer
-		cmd.Stderr = &errs
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		for kept := int64(0); kept < 32<<20; time.Sleep(time.Millisecond) {
-			parts, _ := filepath.Glob(filepath.Join(local, ".f.*.part"))
-			for _, part := range parts {
-				if info, err := os.Stat(part); err == nil {
-					kept = info.Size()
-				}
-			}
-		}
-		cmd.Process.Signal(signal)
-		cmd.Wait()
-		return cmd.ProcessState.ExitCode(), errs.String()
-	}
-	if exit, stderr := interrupt(os.Interrupt); exit != 130 || !strings.Contains(stderr, "are kept in") {
+	local := t.TempDir()
+	exit, stderr := interruptGet(t, server, local, sent, os.Interrupt)
+	if exit != 130 || !strings.Contains(stderr, "interrupt signal received") || !strings.Contains(stderr, "are kept in") {
 		t.Errorf("Ctrl-C: exit status %d, %q", exit, stderr)
 	}
-	interrupt(syscall.SIGKILL)
+	interruptGet(t, server, local, sent, syscall.SIGKILL)
 
-	after := random(2)
+	after := randomBytes(size, 2)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
