@@ -7,44 +7,33 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // combine returns the CRC-32C of a followed by b, by those of a and of b, which is
 // n bytes long.
 //
-// Appending n zero bytes to a message changes its sum linearly: by a matrix of 32×32
-// bits, which is squared to do twice as many.
+// A sum is a polynomial over GF(2), modulo that of Castagnoli. A byte more multiplies
+// what came before it by x^8, so b multiplies a by x^8n.
 func combine(a, b uint32, n int64) uint32 {
-	if n <= 0 {
-		return a
-	}
-	var bits, twice [32]uint32 // what each bit of a sum becomes
-	// By one zero bit: shifted, and reduced by the polynomial.
-	bits[0] = crc32.Castagnoli
-	for i := 1; i < len(bits); i++ {
-		bits[i] = 1 << (i - 1)
-	}
-	for range 3 { // by eight: a byte
-		square(&twice, &bits)
-		bits = twice
-	}
+	shift, power := one, one>>8
 	for ; n > 0; n >>= 1 {
 		if n&1 == 1 {
-			a = times(&bits, a)
+			shift = multiply(shift, power)
 		}
-		square(&twice, &bits)
-		bits = twice
+		power = multiply(power, power)
 	}
-	return a ^ b
+	return multiply(a, shift) ^ b
 }
 
-// times multiplies a sum by a matrix.
-func times(m *[32]uint32, sum uint32) (product uint32) {
-	for i := 0; sum != 0; i, sum = i+1, sum>>1 {
-		if sum&1 == 1 {
-			product ^= m[i]
+// one is the polynomial 1: the coefficient of x^0 is the highest bit.
+const one = uint32(1) << 31
+
+func multiply(a, b uint32) (product uint32) {
+	for ; a != 0; a <<= 1 {
+		if a&one != 0 {
+			product ^= b
+		}
+		// Times x.
+		overflow := b & 1
+		b >>= 1
+		if overflow != 0 {
+			b ^= crc32.Castagnoli
 		}
 	}
 	return product
-}
-
-func square(to, m *[32]uint32) {
-	for i := range to {
-		to[i] = times(m, m[i])
-	}
 }

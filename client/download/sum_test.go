@@ -26,3 +26,10 @@ func TestCombine(t *testing.T) {
 		t.Errorf("after 2^%d zeros, one byte more gives %08x", doublings+1, split)
 	}
 }
+
+func BenchmarkCombine(b *testing.B) {
+	sum := uint32(1)
+	for b.Loop() {
+		sum = combine(sum, 0xDEADBEEF, maxSegment)
+	}
+}
