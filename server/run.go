@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -134,12 +133,12 @@ func (s *server) openServices() error {
 		ReportRate:        s.cfg.ReportRate,
 		Log:               s.log.Logger,
 	})
-	files := files.New(s.cache)
+	replies := flow.NewAccount(int64(s.cfg.ReplyBuffer))
+	files := files.New(s.cache, replies)
 
 	s.registry.MustRegister(cacheCollector{s.cache}, registerCollector{s.store}, lostLogBytes(s.log))
 	chain := newInterceptors(s.cfg, s.log, s.registry)
-	replies := flow.NewAccount(int64(s.cfg.ReplyBuffer))
-	s.channel = inproc.NewChannel(chain.unary, append(slices.Clip(chain.stream), replies.Stream))
+	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	var err error
 	if s.grpc, err = newGRPCDoor(s.cfg, s.descriptors.grpc, chain, s.drain, replies, s.stderr, newDoorMetrics(s.registry, replies)); err != nil {
 		return err

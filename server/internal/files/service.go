@@ -33,13 +33,18 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Service is the FileService of one directory.
 type Service struct {
 	filesv1.UnimplementedFileServiceServer
-	cache *filecache.Cache
+	cache   *filecache.Cache
+	replies *flow.Account
 }
 
 var _ filesv1.FileServiceServer = (*Service)(nil)
 
-// New returns the service of the files that the cache reads.
-func New(cache *filecache.Cache) *Service { return &Service{cache: cache} }
+// New returns the service of the files that the cache reads. What callers in this
+// process are sent is charged to replies; those of a connection have windows of their
+// own.
+func New(cache *filecache.Cache, replies *flow.Account) *Service {
+	return &Service{cache: cache, replies: replies}
+}
 
 // Get streams a file or a range of it.
 func (s *Service) Get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
@@ -67,13 +72,14 @@ func (s *Service) get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer
 	if limit := req.GetLimit(); limit > 0 && limit < end-req.GetOffset() {
 		end = req.GetOffset() + limit
 	}
-	return send(ctx, f, req.GetOffset(), end, stream)
+	return s.send(f, req.GetOffset(), end, stream)
 }
 
 // send sends the bytes of f from off to end. What it takes from the cache or the disk
 // is never more than the peer has room for.
-func send(ctx context.Context, f *filecache.File, off, end int64, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
-	window := flow.FromContext(ctx)
+func (s *Service) send(f *filecache.File, off, end int64, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
+	ctx := stream.Context()
+	window := s.replies.Window(ctx)
 	defer window.Close()
 	// The cache knows the checksum of a whole file: computing it again for every
 	// caller would be most of the work of sending.

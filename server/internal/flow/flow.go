@@ -23,17 +23,9 @@ func NewContext(ctx context.Context, w Window) context.Context {
 	return context.WithValue(ctx, contextKey{}, w)
 }
 
-// FromContext returns the window of the call that ctx belongs to. Without one, there
-// is no limit.
+// FromContext returns the window of the call that ctx belongs to, or nil if it has
+// none: it does not come over a connection.
 func FromContext(ctx context.Context) Window {
-	if w, ok := ctx.Value(contextKey{}).(Window); ok {
-		return w
-	}
-	return unlimited{}
+	w, _ := ctx.Value(contextKey{}).(Window)
+	return w
 }
-
-type unlimited struct{}
-
-func (unlimited) Reserve(_ context.Context, want int64) (int64, error) { return want, nil }
-func (unlimited) Return(int64)                                         {}
-func (unlimited) Close()                                               {}

@@ -89,11 +89,15 @@ func TestLocal(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	if n, err := FromContext(t.Context()).Reserve(t.Context(), 1<<40); n != 1<<40 || err != nil {
-		t.Errorf("without a window: %d, %v", n, err)
+	a := NewAccount(1)
+	if w := FromContext(t.Context()); w != nil {
+		t.Errorf("FromContext of a call without a window = %v", w)
 	}
-	w := NewAccount(1).Local()
-	if got := FromContext(NewContext(t.Context(), w)); got != w {
-		t.Errorf("FromContext = %v", got)
+	if _, own := a.Window(t.Context()).(*local); !own {
+		t.Error("a call without a window has none of the account's either")
+	}
+	w := a.Local()
+	if got := a.Window(NewContext(t.Context(), w)); got != w {
+		t.Errorf("Window = %v, want the call's own", got)
 	}
 }

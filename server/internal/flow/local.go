@@ -1,14 +1,18 @@
 package flow
 
-import (
-	"context"
-
-	"google.golang.org/grpc"
-)
+import "context"
 
 // localOwn is how many bytes every call in this process may have waiting whatever
 // the others have: a chunk that keeps a connection of the original protocols busy.
 const localOwn = 16 << 10
+
+// Window returns the window of the call that ctx belongs to.
+func (a *Account) Window(ctx context.Context) Window {
+	if w := FromContext(ctx); w != nil {
+		return w
+	}
+	return a.Local()
+}
 
 // Local returns the window of a call from this process. Its caller takes each message
 // before the handler goes on, and has sent the bytes of one when it asks for the next:
@@ -46,21 +50,3 @@ func (w *local) Close() {
 		w.charged = 0
 	}
 }
-
-// Stream is an interceptor for calls from this process: it gives those that send many
-// messages for one request a window.
-func (a *Account) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if info.IsClientStream {
-		return next(srv, ss)
-	}
-	w := a.Local()
-	defer w.Close()
-	return next(srv, &stream{ss, NewContext(ss.Context(), w)})
-}
-
-type stream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *stream) Context() context.Context { return s.ctx }
