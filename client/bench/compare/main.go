@@ -1,0 +1,93 @@
+// Command compare measures Parity beside its baselines and prints how they stand
+// to each other:
+//
+//	go run ./client/bench/compare [-rounds N] [-for D] [-only REGEXP] [-scaling] [-json]
+//
+// It builds the server, the client and the baseline server, and lets client bench
+// put the same load on one after the other, round after round, so that whatever
+// else the machine does falls on all of them. Servers and clients are processes of
+// their own, on loopback addresses. It takes some 4 GiB of memory, 2 GiB of disk,
+// and a Linux, to tell what memory the server takes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the command line says.
+type options struct {
+	rounds  int
+	length  time.Duration // of one measurement
+	only    *regexp.Regexp
+	scaling bool
+	json    bool
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&o.rounds, "rounds", 5, "how often everything is measured")
+	flags.DurationVar(&o.length, "for", 2*time.Second, "how long one measurement takes")
+	only := flags.String("only", "", "measure only what this `regexp` matches, by its name in the tables")
+	flags.BoolVar(&o.scaling, "scaling", false, "also measure how cost grows with clients and file sizes")
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("what is %q?", flags.Arg(0))
+	}
+	if o.rounds < 1 || o.length <= 0 {
+		return o, errors.New("-rounds and -for: must be positive")
+	}
+	o.only, err = regexp.Compile(*only)
+	return o, err
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	r, err := plan(o)
+	if err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp("", "parity-compare-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+
+	p, err := build(ctx, temp, stderr)
+	if err != nil {
+		return err
+	}
+	if err := r.measure(ctx, p); err != nil {
+		return err
+	}
+	if o.json {
+		return r.writeJSON(stdout)
+	}
+	return r.writeMarkdown(stdout)
+}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// lumberjack starts one goroutine for each log and never ends it; a server opens
+		// one log.
+		goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"),
+		// go-redis looks once a second for a Redis that is away, also when it is closed.
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),
+		goleak.Cleanup(func(code int) {
+			os.RemoveAll(buildDir)
+			os.Exit(code)
+		}))
+}
+
+// running is a server that serves a directory of the test's on free ports.
+type running struct {
+	*server
+	dir     string // what it serves
+	logFile string
+	stderr  *syncBuffer
+	stop    func() error // tells it to stop and returns what serve did; may be called again
+}
+
+// start serves an empty directory, with more flags than those that a test always
+// needs.
+func start(tb testing.TB, flags ...string) *running {
+	tb.Helper()
+	return startIn(tb, tb.TempDir(), flags...)
+}
+
+// startIn serves dir.
+func startIn(tb testing.TB, dir string, flags ...string) *running {
+	tb.Helper()
+	r := &running{dir: dir, stderr: &syncBuffer{}}
+	dataDir := tb.TempDir()
+	r.logFile = filepath.Join(dataDir, "server.log")
+	args := append([]string{
+		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0", "--admin=127.0.0.1:0", "--data-dir=" + dataDir, "--drain-timeout=5s",
+	}, flags...)
+	cmd, err := parse(append(args, r.dir), r.stderr, r.stderr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if r.server, err = open(tb.Context(), cmd.(*serveConfig), r.stderr); err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- r.serve(ctx) }()
+	r.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-served
+	})
+	tb.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			tb.Errorf("serve: %v", err)
+		}
+	})
+	return r
+}
+
+// dial returns a gRPC connection to the server.
+func (r *running) dial(tb testing.TB) *grpc.ClientConn {
+	tb.Helper()
+	cc, err := grpc.NewClient(r.grpcListener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { cc.Close() })
+	return cc
+}
+
+func (r *running) numbersClient(tb testing.TB) numbersv1.NumberServiceClient {
+	return numbersv1.NewNumberServiceClient(r.dial(tb))
+}
+
+func (r *running) filesClient(tb testing.TB) filesv1.FileServiceClient {
+	return filesv1.NewFileServiceClient(r.dial(tb))
+}
+
+func (r *running) legacyAddr() string      { return r.legacyListener.Addr().String() }
+func (r *running) legacyFilesAddr() string { return r.legacyFilesListener.Addr().String() }
+
+// write makes a file that has been left alone for a while.
+func (r *running) write(tb testing.TB, name string, data []byte) {
+	tb.Helper()
+	path := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	then := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(path, then, then); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// logged returns the lines of server.log that contain all of the given texts. The
+// server must have been stopped.
+func (r *running) logged(tb testing.TB, texts ...string) []string {
+	tb.Helper()
+	log, err := os.ReadFile(r.logFile)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var lines []string
+lines:
+	for line := range strings.Lines(string(log)) {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue lines
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// syncBuffer is a buffer that a server writes while a test reads.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

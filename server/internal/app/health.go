@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/admin"
+)
+
+// healthCheck is how often the parts of the server are asked how they do.
+const healthCheck = time.Second
+
+// logSubject is what the log is called in the health service, where there are names
+// of services otherwise.
+const logSubject = "parity.log"
+
+// subject is a part of the server, or all of it, as the health service knows it.
+type subject struct {
+	service string
+	health  func() error // does not wait; nil: SERVING until the end
+}
+
+// subjects returns the server as a whole, which has no name, and its parts. One that
+// fails leaves the others as they are, and the whole: they serve all the same.
+func (s *server) subjects() []subject {
+	return []subject{
+		{"", nil},
+		{numbersv1.NumberService_ServiceDesc.ServiceName, s.store.Health},
+		{filesv1.FileService_ServiceDesc.ServiceName, s.cache.Health},
+		{logSubject, s.log.Health},
+	}
+}
+
+// watchHealth says NOT_SERVING for the parts that fail, until ctx is done.
+func (s *server) watchHealth(ctx context.Context) error {
+	tick := time.NewTicker(healthCheck)
+	defer tick.Stop()
+	subjects := s.subjects()
+	failing := make([]bool, len(subjects))
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		for i, subject := range subjects {
+			if subject.health == nil {
+				continue
+			}
+			err := subject.health()
+			if fails := err != nil; fails != failing[i] {
+				failing[i] = fails
+				s.setHealth(subject.service, err)
+			}
+		}
+	}
+}
+
+// setHealth tells the health service and who runs the program that a part fails with
+// that error, or, if it is nil, no longer.
+func (s *server) setHealth(service string, err error) {
+	if err != nil {
+		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+		s.stderr.Warn("not serving", "service", service, "cause", redact(err.Error()))
+		return
+	}
+	s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
+	s.stderr.Info("serving again", "service", service)
+}
+
+// isHealthy reports whether the server as a whole is SERVING.
+func (s *server) isHealthy() bool { return s.isServing("") }
+
+func (s *server) isServing(service string) bool {
+	resp, err := s.health.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{Service: service})
+	return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
+}
+
+// healthReport returns the health of the server's parts.
+func (s *server) healthReport() []admin.Subject {
+	var parts []admin.Subject
+	for _, subject := range s.subjects() {
+		if subject.service != "" {
+			parts = append(parts, admin.Subject{Name: subject.service, Healthy: s.isServing(subject.service)})
+		}
+	}
+	return parts
+}

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/connectivity"
+
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+)
+
+// TestIdleConnection: a connection without a call is told to go, and its place is free
+// again; a client that has a call to make later connects anew.
+func TestIdleConnection(t *testing.T) {
+	defer func(d time.Duration) { maxConnectionIdle = d }(maxConnectionIdle)
+	maxConnectionIdle = 100 * time.Millisecond
+	r := start(t)
+
+	nc, err := net.Dial("tcp", r.grpcListener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := io.WriteString(nc, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	framer := http2.NewFramer(nc, nc)
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	told := false
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			break // closed
+		}
+		switch f := frame.(type) {
+		case *http2.GoAwayFrame:
+			told = true
+		case *http2.PingFrame:
+			if err := framer.WritePing(true, f.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !told {
+		t.Error("the connection was not told to go")
+	}
+
+	cc := r.dial(t)
+	draw := func() {
+		t.Helper()
+		if _, err := numbersv1.NewNumberServiceClient(cc).Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
+			t.Error(err)
+		}
+	}
+	draw()
+	if !cc.WaitForStateChange(t.Context(), connectivity.Ready) {
+		t.Fatal("the connection stays open")
+	}
+	draw()
+}

@@ -1,0 +1,427 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	"example.com/parity/server/internal/filecache"
+)
+
+const (
+	// soakPeriod is after how many bytes a file's content repeats: a prime, so that
+	// no two blocks or pieces of blocks are alike.
+	soakPeriod = 1_299_709
+	// soakSlowWrite is how long one write may take. One that takes longer than the
+	// cache waits for a file to settle leaves a file that looks settled and is half
+	// old, half new on disk. Far less than that wait: a reader may have begun before.
+	soakSlowWrite = 10 * time.Millisecond
+	// soakRetained is how many replies a reader keeps, to look at them once more when
+	// the memory that they came from may have been used again.
+	soakRetained = 4
+	// soakGzipped is the largest file that is fetched compressed, which takes long: two
+	// blocks and a byte.
+	soakGzipped = 2 << 20
+	// soakPatience is how long one read may take. With the race detector, two dozen
+	// readers on two processors take half a minute for 2 MiB compressed.
+	soakPatience = 3 * time.Minute
+)
+
+// soakBytes is what the contents of all files are made of: see soakFile.
+var soakBytes = sync.OnceValue(func() []byte {
+	b := make([]byte, soakPeriod)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+})
+
+// TestSoak reads files through every door, in every way, for a while
+// (PARITY_SOAK_TIME, 3 s by default), through a cache that is too small for them, while
+// some of them are rewritten. Every byte is compared: a buffer that is used again
+// while somebody still sends it makes no error, only another file.
+func TestSoak(t *testing.T) {
+	duration := 3 * time.Second
+	if text := os.Getenv("PARITY_SOAK_TIME"); text != "" {
+		var err error
+		if duration, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &soak{running: start(t, "--cache-size=16MiB", "--log-messages=false"), scratch: t.TempDir(), outcomes: map[string]int{}}
+	s.makeFiles(t)
+
+	zipped := &compressions{}
+	cc, err := grpc.NewClient(s.grpcListener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name)), grpc.WithStatsHandler(zipped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cc.Close()
+	doors := s.doors(t)
+	doors["gzip"] = rpcDoor{cc}
+
+	end := time.Now().Add(duration)
+	var group sync.WaitGroup
+	for _, f := range s.files {
+		if f.rewrite != nil {
+			group.Go(func() { s.rewrite(t, f, end) })
+		}
+	}
+	var kinds []string
+	for doorName, d := range doors {
+		for _, m := range soakManners {
+			if _, isRPC := d.(rpcDoor); m.ranged && !isRPC {
+				continue // the original protocol has whole files only
+			}
+			r := &soakReader{soak: s, kind: doorName + ", " + m.name, door: d, manner: m, largest: 1 << 30}
+			if doorName == "gzip" {
+				r.largest = soakGzipped
+			}
+			kinds = append(kinds, r.kind+": right")
+			group.Go(func() { r.read(t, end) })
+		}
+	}
+	group.Wait()
+
+	for _, outcome := range slices.Sorted(maps.Keys(s.outcomes)) {
+		t.Logf("%7d %s", s.outcomes[outcome], outcome)
+	}
+	if t.Failed() {
+		return // all have stopped early
+	}
+	for _, manner := range []string{"overwritten", "truncated", "renamed"} {
+		kinds = append(kinds, manner+" files: rewritten", manner+" files: right")
+	}
+	for _, kind := range append(kinds, "still files: right", "changed under its reader") {
+		if s.outcomes[kind] == 0 {
+			t.Errorf("%s: never happened", kind)
+		}
+	}
+	cache := s.cache.Stats()
+	t.Logf("cache: %+v", cache)
+	if cache.Hits == 0 || cache.Fills == 0 || cache.Joins == 0 || cache.Uncached == 0 || cache.Evictions == 0 {
+		t.Errorf("the cache did not do all that it can: %+v", cache)
+	}
+	if !zipped.seen.Load() {
+		t.Error("nothing was compressed")
+	}
+}
+
+// compressions sees whether a server compresses what it sends.
+type compressions struct{ seen atomic.Bool }
+
+func (c *compressions) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (c *compressions) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (c *compressions) HandleConn(context.Context, stats.ConnStats)                       {}
+func (c *compressions) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if header, ok := s.(*stats.InHeader); ok && header.Compression == gzip.Name {
+		c.seen.Store(true)
+	}
+}
+
+// soak is a server with files of known content.
+type soak struct {
+	*running
+	scratch string // where files are written that are then renamed
+	files   []*soakFile
+
+	mu       sync.Mutex
+	outcomes map[string]int
+}
+
+func (s *soak) count(outcome string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcomes[outcome]++
+}
+
+// soakFile is a file each generation of which has a content that follows from its
+// name and its number, so that bytes tell which generation they are of.
+type soakFile struct {
+	name    string
+	size    int64                                // of generation 0, and the least of all
+	grows   bool                                 // other generations may be longer
+	rewrite func(path string, data []byte) error // nil: there is one generation only
+
+	mu   sync.Mutex         // held while the file is rewritten; guards slow
+	slow map[int64]struct{} // generations that took too long to write
+
+	begun, done atomic.Int64 // the newest generation that is being or has been written
+}
+
+// manner returns the first word of the name, which says how the file is rewritten.
+func (f *soakFile) manner() string {
+	manner, _, _ := strings.Cut(f.name, " ")
+	return manner
+}
+
+// sizeOf returns the size of a generation.
+func (f *soakFile) sizeOf(generation int64) int64 {
+	if f.grows {
+		return f.size + generation%3
+	}
+	return f.size
+}
+
+// pieces calls each with the pieces that together are the bytes of a generation from
+// off to end, until one returns false.
+func (f *soakFile) pieces(generation, off, end int64, each func(piece []byte) bool) bool {
+	h := fnv.New64a()
+	fmt.Fprint(h, f.name, generation)
+	for shift := int64(h.Sum64() % soakPeriod); off < end; {
+		piece := soakBytes()[(off+shift)%soakPeriod:]
+		piece = piece[:min(int64(len(piece)), end-off)]
+		if !each(piece) {
+			return false
+		}
+		off += int64(len(piece))
+	}
+	return true
+}
+
+func (f *soakFile) content(generation int64) []byte {
+	data := make([]byte, 0, f.sizeOf(generation))
+	f.pieces(generation, 0, f.sizeOf(generation), func(piece []byte) bool {
+		data = append(data, piece...)
+		return true
+	})
+	return data
+}
+
+// is reports whether data is what a generation has from off on, and all of it up to
+// limit if it is complete.
+func (f *soakFile) is(generation int64, data []byte, off, limit int64, complete bool) bool {
+	end := f.sizeOf(generation)
+	if limit > 0 {
+		end = min(end, off+limit)
+	}
+	n := int64(len(data))
+	if n > end-off || complete && n != end-off {
+		return false
+	}
+	return f.pieces(generation, off, off+n, func(piece []byte) bool {
+		same := bytes.Equal(piece, data[:len(piece)])
+		data = data[len(piece):]
+		return same
+	})
+}
+
+func (s *soak) makeFiles(t *testing.T) {
+	const block = filecache.BlockSize
+	for _, size := range []int64{
+		0, 1, 100, 4 << 10, block - 1, block, block + 1, 2*block - 1, 2 * block, 2*block + 1, 3<<20 + 7, 5 << 20, 7 << 20,
+		20 << 20, // larger than the cache
+	} {
+		s.files = append(s.files, &soakFile{name: fmt.Sprintf("still %d", size), size: size})
+	}
+	for name, rewrite := range map[string]func(string, []byte) error{
+		"overwritten": overwrite, "truncated": truncate, "renamed": s.replace,
+	} {
+		for _, size := range []int64{100, block + 1, 3 << 20} {
+			s.files = append(s.files, &soakFile{
+				name: fmt.Sprintf("%s %d", name, size), size: size, grows: name != "overwritten" || size == 100,
+				rewrite: rewrite, slow: map[int64]struct{}{},
+			})
+		}
+	}
+	for _, f := range s.files {
+		s.write(t, f.name, f.content(0))
+	}
+}
+
+// overwrite writes over what was there, in one system call, and then cuts off what
+// is left of it. The other way round the file would, for a moment, be shorter but
+// have the old bytes and the old time, by which nobody can tell.
+func overwrite(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(data, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(data)))
+}
+
+// truncate empties the file and writes it anew.
+func truncate(path string, data []byte) error { return os.WriteFile(path, data, 0o600) }
+
+// replace puts another file in its place.
+func (s *soak) replace(path string, data []byte) error {
+	scratch := filepath.Join(s.scratch, filepath.Base(path))
+	if err := os.WriteFile(scratch, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(scratch, path)
+}
+
+// rewrite rewrites f again and again.
+func (s *soak) rewrite(t *testing.T, f *soakFile, end time.Time) {
+	for generation := int64(1); time.Now().Before(end); generation++ {
+		data := f.content(generation)
+		f.mu.Lock()
+		f.begun.Store(generation)
+		begun := time.Now()
+		err := f.rewrite(filepath.Join(s.dir, f.name), data)
+		if time.Since(begun) > soakSlowWrite {
+			f.slow[generation] = struct{}{}
+		}
+		f.done.Store(generation)
+		f.mu.Unlock()
+		if err != nil {
+			t.Errorf("%s: %v", f.name, err)
+			return
+		}
+		s.count(f.manner() + " files: rewritten")
+		// From what looks unsettled all the time to what can be cached.
+		time.Sleep(rand.N(200 * time.Millisecond))
+	}
+}
+
+// mayBeTorn reports whether one of the generations took so long to write that the
+// file could look settled in the meantime. What is renamed is always whole.
+func (f *soakFile) mayBeTorn(from, to int64) bool {
+	if f.manner() == "renamed" {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for generation := from; generation <= to; generation++ {
+		if _, slow := f.slow[generation]; slow {
+			return true
+		}
+	}
+	return false
+}
+
+// soakManner is how a file is read.
+type soakManner struct {
+	name    string
+	ranged  bool          // a part of the file
+	pause   time.Duration // between two pieces; none for small files
+	cancels bool          // goes away after the first piece
+}
+
+var soakManners = []soakManner{
+	{name: "whole"},
+	{name: "range", ranged: true},
+	{name: "slow", pause: 20 * time.Millisecond},
+	{name: "cancelled", cancels: true},
+}
+
+// soakReader reads files through one door in one manner.
+type soakReader struct {
+	*soak
+	kind    string
+	door    door
+	manner  soakManner
+	largest int64 // leaves larger files alone
+
+	retained []func() error // look at earlier replies once more
+}
+
+func (r *soakReader) read(t *testing.T, end time.Time) {
+	// On a machine that is busy with other things, go on until it was right once.
+	for right, late := false, end.Add(30*time.Second); (!right && time.Now().Before(late) || time.Now().Before(end)) && !t.Failed(); {
+		f := r.files[rand.N(len(r.files))]
+		if f.size > r.largest || r.manner.cancels && f.size == 0 {
+			continue
+		}
+		outcome, err := r.readFile(t.Context(), f)
+		if err != nil {
+			t.Errorf("%s: %s: %v", r.kind, f.name, err)
+			return
+		}
+		right = right || outcome == "right"
+		r.count(r.kind + ": " + outcome)
+		r.count(f.manner() + " files: " + outcome)
+		if outcome == "changed" {
+			r.count("changed under its reader")
+		}
+		for len(r.retained) > soakRetained {
+			if err := r.retained[0](); err != nil {
+				t.Errorf("%s: later: %v", r.kind, err)
+			}
+			r.retained = r.retained[1:]
+		}
+	}
+}
+
+// readFile reads f, or a part of it, and says how it went: "right", "changed" or,
+// where the writer was at fault, "torn". An error is a fault of the server.
+func (r *soakReader) readFile(ctx context.Context, f *soakFile) (outcome string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, soakPatience)
+	defer cancel()
+	var off, limit int64
+	if r.manner.ranged {
+		off, limit = soakRange(f.size)
+	}
+	oldest := f.done.Load()
+	pieces, err := r.fetch(ctx, f.name, off, limit)
+	newest := f.begun.Load()
+	data := slices.Concat(pieces...)
+	switch {
+	case errors.Is(err, errGoneAway):
+	case f.rewrite != nil && (status.Code(err) == codes.Aborted || errors.Is(err, syscall.ECONNRESET)):
+		// What has come until then is of no use, and of no generation perhaps.
+		return "changed", nil
+	case status.Code(err) == codes.OutOfRange && f.mayBeTorn(oldest, newest):
+		return "torn", nil // emptied, and not yet written anew
+	case err != nil:
+		return "", fmt.Errorf("after %d bytes from %d: %w", len(data), off, err)
+	}
+	for generation := oldest; generation <= newest; generation++ {
+		if f.is(generation, data, off, limit, err == nil) {
+			r.retain(f, generation, off, pieces)
+			return "right", nil
+		}
+	}
+	if f.mayBeTorn(oldest, newest) {
+		return "torn", nil
+	}
+	return "", fmt.Errorf("%d bytes from %d, limit %d, error %v: of none of the generations %d to %d, checksum %08x",
+		len(data), off, limit, err, oldest, newest, crc32.ChecksumIEEE(data))
+}
+
+// retain keeps what was read, where it was read from.
+func (r *soakReader) retain(f *soakFile, generation, off int64, pieces [][]byte) {
+	r.retained = append(r.retained, func() error {
+		if data := slices.Concat(pieces...); !f.is(generation, data, off, int64(len(data)), false) {
+			return fmt.Errorf("%s: %d bytes from %d have changed since they were right", f.name, len(data), off)
+		}
+		return nil
+	})
+}
+
+// soakRange returns a part of a file, in half of all cases one that begins or ends
+// near the border of two blocks.
+func soakRange(size int64) (off, limit int64) {
+	off = rand.N(size + 1)
+	limit = rand.N(size + 2)
+	if rand.N(2) == 0 {
+		border := rand.N(size/filecache.BlockSize+1) * filecache.BlockSize
+		off = min(max(border+rand.N(int64(3))-1, 0), size)
+	}
+	return off, limit
+}

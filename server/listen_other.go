@@ -1,9 +1,0 @@
-//go:build !linux
-
-package main
-
-import "net"
-
-// listenConfig leaves TCP keepalive to Go, which sets it on every connection: every
-// 15 s.
-var listenConfig net.ListenConfig
