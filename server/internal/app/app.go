@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"runtime/debug"
 )
@@ -18,13 +19,13 @@ const (
 	exitUsage  = 2
 )
 
-// gcPercent is how far the heap may grow beyond what is live, in percent of that.
-// Go's own 100 would double the cache; and a collection is cheap here, for cached
-// bytes are not looked into.
+// gcPercent is GOGC if the environment does not set it. Go's default of 100 would let
+// the cache take twice its size; and a collection is cheap, because cached bytes hold no
+// pointers to scan.
 const gcPercent = 60
 
-// Run does what the command line says until it is done or ctx is. Its error is one
-// line without passwords, and ExitStatus knows its status.
+// Run runs the command that args name until it ends or ctx is done. Its error is one
+// line without passwords; ExitStatus returns the status for it.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -34,12 +35,12 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	if err == nil {
-		err = cmd.run(ctx, stderr)
+		err = cmd.Run(ctx, stderr)
 	}
 	return redacted(err)
 }
 
-// ExitStatus returns the exit status that an error of Run stands for.
+// ExitStatus returns the exit status for an error of Run.
 func ExitStatus(err error) int {
 	var usage *usageError
 	switch {
@@ -49,4 +50,9 @@ func ExitStatus(err error) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// newOperatorLog returns the log of events that concern the operator.
+func newOperatorLog(stderr io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(stderr, nil))
 }

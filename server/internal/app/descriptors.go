@@ -2,31 +2,55 @@ package app
 
 import (
 	"log/slog"
+	"math"
+	"slices"
 
 	"example.com/parity/server/internal/netguard"
 )
 
 const (
-	// keptDescriptors are kept back for what must go on when everything else is used
-	// up: the operators' connections, the log and its rotation, the register, upstreams,
-	// listeners, and what the runtime has.
+	// keptDescriptors are reserved for the parts that must work when all others are in
+	// use: the operators' connections, the log and its rotation, the register, upstreams,
+	// listeners, and the runtime.
 	keptDescriptors = 64
-	// adminConnections is how many connections there may be for metrics and health.
+	// adminConnections is the maximum of connections for metrics and health.
 	adminConnections = 32
-	// openFiles is how many files may be open for reading.
+	// openFiles is the maximum of files open for reading.
 	openFiles = 256
 )
 
-// descriptors is how many of them each part of the program may have.
+// descriptors is how many file descriptors each part of the program may use.
 type descriptors struct {
 	files        int
 	legacy, grpc netguard.Limits
 }
 
-// fit makes the parts no larger than limit allows together: of what is not kept back,
-// files get a quarter at most, and the doors half of the rest each, or what the other
-// leaves. The bound per address shrinks with that of all, so that a few addresses are
-// still not everyone.
+// share is how the descriptors of the process are shared out.
+type share struct {
+	wanted, granted descriptors
+	limit           int // of the process
+}
+
+// shareDescriptors grants what the process's limit allows of wanted.
+func shareDescriptors(wanted descriptors) share {
+	limit := int(min(descriptorLimit(), math.MaxInt32))
+	return share{wanted, wanted.fit(limit), limit}
+}
+
+// warn tells the operator if less was granted than wanted.
+func (s share) warn(log *slog.Logger) {
+	got, want := s.granted, s.wanted
+	if got.files < want.files || got.legacy.Total < want.legacy.Total || got.grpc.Total < want.grpc.Total {
+		log.Warn("the limit on open files is low: fewer connections are accepted (raise the limit, ulimit -n)",
+			"limit", s.limit, "grpc", got.grpc.Total, "grpc_per_address", got.grpc.PerAddress,
+			"legacy", got.legacy.Total, "legacy_per_address", got.legacy.PerAddress, "files", got.files)
+	}
+}
+
+// fit reduces the parts so that together they stay below limit. Of what is not
+// reserved, files get at most a quarter; each door gets half of the rest, or more if
+// the other door uses less. The limit per address shrinks in proportion, so that a few
+// addresses still cannot take all connections.
 func (d descriptors) fit(limit int) descriptors {
 	rest := max(limit-keptDescriptors, 4) // 4: one connection each, and a file
 	d.files = min(d.files, rest/4)
@@ -37,18 +61,28 @@ func (d descriptors) fit(limit int) descriptors {
 	return d
 }
 
-// shrunk is l with so many connections at most.
-func shrunk(l netguard.Limits, most int) netguard.Limits {
-	if l.Total <= most {
+// shrunk returns l reduced to at most total connections.
+func shrunk(l netguard.Limits, total int) netguard.Limits {
+	if l.Total <= total {
 		return l
 	}
-	return netguard.Limits{Total: most, PerAddress: max(1, l.PerAddress*most/l.Total)}
+	l.Total, l.PerAddress = total, max(1, l.PerAddress*total/l.Total)
+	return l
 }
 
-// sayFit says what was made of wanted, if that is less.
-func (d descriptors) sayFit(wanted descriptors, limit int, log *slog.Logger) {
-	if d.files < wanted.files || d.legacy.Total < wanted.legacy.Total || d.grpc.Total < wanted.grpc.Total {
-		log.Warn("few files may be open in this process: fewer connections are taken (raise the limit, ulimit -n)",
-			"limit", limit, "grpc", d.grpc.Total, "grpc_per_address", d.grpc.PerAddress, "legacy", d.legacy.Total, "legacy_per_address", d.legacy.PerAddress, "files", d.files)
+// grpcLimits returns the limits that the flags set for gRPC connections.
+func (c *serveCommand) grpcLimits() netguard.Limits {
+	return netguard.Limits{
+		Total:      c.GRPCConnections,
+		PerAddress: c.GRPCConnectionsPerAddress,
+		Exempt:     slices.Concat(c.TrustedGateways, c.TrustedNetworks),
 	}
+}
+
+// legacyLimits returns those for connections of the original protocols.
+func (f *commonFlags) legacyLimits() netguard.Limits {
+	if f.Legacy == "" && f.LegacyFiles == "" {
+		return netguard.Limits{}
+	}
+	return netguard.Limits{Total: f.LegacyConnections, PerAddress: f.LegacyConnectionsPerAddress}
 }

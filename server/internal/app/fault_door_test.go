@@ -390,7 +390,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	b := &besieged{admin: r.adminListener.Addr().String()}
+	b := &besieged{admin: r.front.adminListener.Addr().String()}
 	for metric, want := range map[string]float64{
 		"parity_grpc_connections":                             12,
 		`parity_grpc_connections_cut_total{reason="address"}`: 2,
@@ -508,7 +508,7 @@ func TestFewDescriptors(t *testing.T) {
 	b := besiege(t, func(args ...string) *process {
 		return startCommand(t, exec.Command("sh", append([]string{"-c", `ulimit -n 1024 && exec "$0" "$@"`, path}, args...)...))
 	})
-	if !strings.Contains(b.stderr.String(), "few files may be open") {
+	if !strings.Contains(b.stderr.String(), "the limit on open files is low") {
 		t.Errorf("nothing said of it:\n%s", b.stderr.String())
 	}
 	// Gets that nobody reads.

@@ -326,7 +326,7 @@ func TestNumbersFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg := cmd.(*serveConfig); cfg.SessionsPerClient != 64 || cfg.ReportRate != 1000 {
+	if cfg := cmd.(*serveCommand); cfg.SessionsPerClient != 64 || cfg.ReportRate != 1000 {
 		t.Errorf("%d sessions a client and %d reports a second by default, want 64 and 1000", cfg.SessionsPerClient, cfg.ReportRate)
 	}
 }

@@ -483,7 +483,7 @@ func TestStartHangs(t *testing.T) {
 		}
 	}
 	p.signal(t, syscall.SIGTERM)
-	if code := p.endsWithin(t, time.Minute); code != exitFailed || !strings.Contains(p.stderr.String(), "told to stop while starting") {
+	if code := p.endsWithin(t, time.Minute); code != exitFailed || !strings.Contains(p.stderr.String(), "stopped while starting") {
 		t.Errorf("it ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 }
@@ -514,7 +514,7 @@ func TestRegisterHangsAtTheEnd(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the register: hangs") {
 		t.Errorf("serve = %v, want an error that names the register", err)
 	}
-	if log, err := os.ReadFile(s.cfg.LogFile); err != nil || !bytes.Contains(log, []byte("the last line")) {
+	if log, err := os.ReadFile(s.flags.LogFile); err != nil || !bytes.Contains(log, []byte("the last line")) {
 		t.Errorf("the log has %q, %v", log, err)
 	}
 }
@@ -527,7 +527,7 @@ func openServer(tb testing.TB, flags ...string) *server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s, err := open(tb.Context(), cmd.(*serveConfig), io.Discard)
+	s, err := open(tb.Context(), cmd.(*serveCommand), io.Discard)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -2,12 +2,9 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,46 +15,74 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
-	"example.com/parity/server/internal/netguard"
+	"example.com/parity/server/internal/metrics"
 )
-
-// upstreamBackoff is how long to wait before an upstream that cannot be reached is
-// tried again. The longest wait is well below the 30 s for which the gateway holds
-// counting sessions without it.
-var upstreamBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
 
 // roundRobin spreads calls over all addresses of the upstream.
 const roundRobin = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 
-// run serves the original protocols in front of gRPC servers elsewhere.
-func (c *gatewayConfig) run(ctx context.Context, stderr io.Writer) error {
+// gatewayCommand serves the original protocols in front of gRPC servers elsewhere.
+type gatewayCommand struct {
+	Upstream     string `required:"" placeholder:"TARGET" help:"The gRPC servers as a gRPC target, HOST:PORT or dns:///HOST:PORT; calls go to all addresses in turn."`
+	UpstreamTLS  bool   `name:"upstream-tls" help:"Use TLS to the upstream, verified by the system's authorities."`
+	UpstreamCA   string `name:"upstream-ca" placeholder:"FILE" help:"Use TLS to the upstream, verified by these authorities, PEM."`
+	UpstreamCert string `name:"upstream-cert" placeholder:"FILE" help:"Certificate for the upstream, PEM."`
+	UpstreamKey  string `name:"upstream-key" placeholder:"FILE" help:"Its private key, PEM."`
+
+	commonFlags
+}
+
+// AfterApply implements command.
+func (c *gatewayCommand) AfterApply() error {
+	switch {
+	case (c.UpstreamCert == "") != (c.UpstreamKey == ""):
+		return errors.New("--upstream-cert and --upstream-key: set both or none")
+	case c.UpstreamCert != "" && !c.hasTLS():
+		return errors.New("--upstream-cert: needs --upstream-tls or --upstream-ca")
+	case c.Legacy == "" && c.LegacyFiles == "":
+		return errors.New("--legacy: must not be empty if --legacy-files is: there is nothing to serve")
+	}
+	return c.check()
+}
+
+func (c *gatewayCommand) hasTLS() bool { return c.UpstreamTLS || c.UpstreamCA != "" }
+
+// Run implements command.
+func (c *gatewayCommand) Run(ctx context.Context, stderr io.Writer) error {
 	upstream, err := c.dial()
 	if err != nil {
 		return err
 	}
 	defer upstream.Close()
-	f := newFront(&c.commonConfig, stderr)
-	defer f.close()
-	f.share(netguard.Limits{}, 0)
-	if err := f.listen(); err != nil {
+	log := newOperatorLog(stderr)
+	front, err := openFront(&c.commonFlags, log)
+	if err != nil {
 		return err
 	}
-	f.openDoors(upstream, f.stderr, func() bool { return upstream.GetState() == connectivity.Ready }, nil)
+	defer front.close()
+	descriptors := shareDescriptors(descriptors{legacy: c.legacyLimits()})
+	front.connect(upstream, frontOptions{
+		limits:   descriptors.granted.legacy,
+		log:      log,
+		registry: metrics.NewRegistry(),
+		healthy:  func() bool { return upstream.GetState() == connectivity.Ready },
+	})
 	upstream.Connect()
 	doors, ctx := errgroup.WithContext(ctx)
-	f.serve(doors)
+	descriptors.warn(log)
+	front.serve(doors)
 	<-ctx.Done()
-	f.stderr.Info("shutting down", "timeout", c.DrainTimeout)
+	log.Info("shutting down", "timeout", c.DrainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
 	defer cancel()
-	if err := f.shutdown(drain); err != nil {
-		f.stderr.Warn("connections were cut off", "cause", err)
+	if err := front.shutdown(drain); err != nil {
+		log.Warn("connections were cut off", "cause", err)
 	}
 	return doors.Wait()
 }
 
-// dial returns a connection to the upstream, which need not be there yet.
-func (c *gatewayConfig) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) {
+// dial returns a connection to the upstream, which need not be reachable yet.
+func (c *gatewayCommand) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
 	if c.hasTLS() {
 		config, err := c.loadTLS()
@@ -78,33 +103,4 @@ func (c *gatewayConfig) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) 
 	return upstream, nil
 }
 
-func (c *gatewayConfig) loadTLS() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.UpstreamCA != "" {
-		var err error
-		if config.RootCAs, err = loadAuthorities(c.UpstreamCA); err != nil {
-			return nil, fmt.Errorf("--upstream-ca: %w", err)
-		}
-	}
-	if c.UpstreamCert != "" {
-		certificate, err := tls.LoadX509KeyPair(c.UpstreamCert, c.UpstreamKey)
-		if err != nil {
-			return nil, fmt.Errorf("--upstream-cert, --upstream-key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{certificate}
-	}
-	return config, nil
-}
-
-// loadAuthorities reads certificates to verify others by.
-func loadAuthorities(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("no certificate in it")
-	}
-	return pool, nil
-}
+var upstreamBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}

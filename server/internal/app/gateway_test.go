@@ -295,7 +295,7 @@ func TestRoundRobin(t *testing.T) {
 	names.InitialState(resolver.State{Addresses: []resolver.Address{
 		{Addr: a.grpcListener.Addr().String()}, {Addr: b.grpcListener.Addr().String()},
 	}})
-	upstream, err := (&gatewayConfig{Upstream: "test:///servers"}).dial(grpc.WithResolvers(names))
+	upstream, err := (&gatewayCommand{Upstream: "test:///servers"}).dial(grpc.WithResolvers(names))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func TestAdmin(t *testing.T) {
 	r.store.Save(102, register.Change{Seen: register.SeenAt(register.Legacy, time.Now().Add(-2*time.Hour))})
 	get := func(path string) (int, string) {
 		t.Helper()
-		resp, err := http.Get("http://" + r.adminListener.Addr().String() + path)
+		resp, err := http.Get("http://" + r.front.adminListener.Addr().String() + path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"maps"
@@ -12,20 +13,21 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/reflection"
 
+	"example.com/parity/server/internal/metrics"
 	"example.com/parity/server/internal/netguard"
 )
 
-// grpcDoor is the gRPC server: one for strangers, each of whose connections may have
-// a few calls open, and one for trusted gateways, which have a call for every client
-// behind them. grpc-go knows one bound a server. A connection goes to one of the two
-// by its address; else they are alike.
+// grpcDoor is the gRPC server. It is two servers behind one listener, because grpc-go
+// has one limit on the calls of a connection: one server for strangers, with a low
+// limit, and one for trusted gateways, which have a call for each of their clients. The
+// address of a connection decides which server gets it. Otherwise they are alike.
 type grpcDoor struct {
 	strangers *grpc.Server
-	gateways  *grpc.Server // nil: nobody is trusted
+	gateways  *grpc.Server // nil: no address is trusted
 	trusted   []netip.Prefix
 
 	limits  netguard.Limits
-	metrics *doorMetrics
+	metrics *metrics.GRPCDoor
 	log     *slog.Logger
 }
 
@@ -50,17 +52,17 @@ func (d *grpcDoor) GetServiceInfo() map[string]grpc.ServiceInfo {
 	return maps.Clone(d.strangers.GetServiceInfo())
 }
 
-// Serve serves the connections that l accepts until Stop or GracefulStop, and closes
-// l. It returns nil then, or grpc.ErrServerStopped where that came first.
+// Serve serves the connections that l accepts until Stop or GracefulStop, and closes l.
+// It returns nil then, or grpc.ErrServerStopped if one of them was called before.
 func (d *grpcDoor) Serve(l net.Listener) error {
 	guarded := netguard.NewListener(l, netguard.Options{
 		Limits:       d.limits,
 		Name:         "gRPC",
 		Log:          d.log,
-		Count:        d.metrics.turnedAway,
+		Count:        d.metrics.Refused,
 		WriteTimeout: sendTimeout,
 	})
-	d.metrics.watch(guarded)
+	d.metrics.Watch(guarded)
 	in := &intake{Listener: guarded, stopped: make(chan struct{})}
 	strangers := in.queue()
 	var serving errgroup.Group
@@ -81,10 +83,27 @@ func (d *grpcDoor) Serve(l net.Listener) error {
 	return serving.Wait()
 }
 
-// GracefulStop accepts no more, and returns when all calls have ended.
+// shutdown lets calls end until ctx is done, and then cuts them off, which is an error.
+func (d *grpcDoor) shutdown(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.GracefulStop()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		d.Stop()
+		<-ended
+		return ctx.Err()
+	}
+}
+
+// GracefulStop stops accepting and waits until all calls have ended.
 func (d *grpcDoor) GracefulStop() { d.each((*grpc.Server).GracefulStop) }
 
-// Stop ends all calls, also where GracefulStop waits for them.
+// Stop ends all calls, including those that GracefulStop waits for.
 func (d *grpcDoor) Stop() { d.each((*grpc.Server).Stop) }
 
 func (d *grpcDoor) each(do func(*grpc.Server)) {
@@ -95,8 +114,8 @@ func (d *grpcDoor) each(do func(*grpc.Server)) {
 	all.Wait()
 }
 
-// intake deals the connections of one listener out to several servers. It ends when
-// the first of them does.
+// intake distributes the connections of one listener to several servers. It ends when
+// the first of them ends.
 type intake struct {
 	net.Listener
 	stopped  chan struct{}
@@ -150,7 +169,7 @@ func (q *queue) Accept() (net.Conn, error) {
 	}
 }
 
-var errIntakeStopped = errors.New("not accepting any more")
+var errIntakeStopped = errors.New("no longer accepting")
 
 // Close implements net.Listener.
 func (q *queue) Close() error {

@@ -60,7 +60,7 @@ func startIn(tb testing.TB, dir string, flags ...string) *running {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if r.server, err = open(tb.Context(), cmd.(*serveConfig), r.stderr); err != nil {
+	if r.server, err = open(tb.Context(), cmd.(*serveCommand), r.stderr); err != nil {
 		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -97,8 +97,8 @@ func (r *running) filesClient(tb testing.TB) filesv1.FileServiceClient {
 	return filesv1.NewFileServiceClient(r.dial(tb))
 }
 
-func (r *running) legacyAddr() string      { return r.legacyListener.Addr().String() }
-func (r *running) legacyFilesAddr() string { return r.legacyFilesListener.Addr().String() }
+func (r *running) legacyAddr() string      { return r.front.legacyListener.Addr().String() }
+func (r *running) legacyFilesAddr() string { return r.front.filesListener.Addr().String() }
 
 // write makes a file that has been left alone for a while.
 func (r *running) write(tb testing.TB, name string, data []byte) {

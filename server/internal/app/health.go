@@ -11,21 +11,20 @@ import (
 	"example.com/parity/server/internal/admin"
 )
 
-// healthCheck is how often the parts of the server are asked how they do.
+// healthCheck is the interval at which the parts of the server are checked.
 const healthCheck = time.Second
 
-// logSubject is what the log is called in the health service, where there are names
-// of services otherwise.
+// logSubject is the log's name in the health service, beside the names of the services.
 const logSubject = "parity.log"
 
-// subject is a part of the server, or all of it, as the health service knows it.
+// subject is what the health service has a status for.
 type subject struct {
 	service string
-	health  func() error // does not wait; nil: SERVING until the end
+	health  func() error // does not block; nil: SERVING until the shutdown
 }
 
-// subjects returns the server as a whole, which has no name, and its parts. One that
-// fails leaves the others as they are, and the whole: they serve all the same.
+// subjects returns the server as a whole, whose name is empty, and its parts. A part
+// that fails changes neither the others nor the whole, which go on serving.
 func (s *server) subjects() []subject {
 	return []subject{
 		{"", nil},
@@ -35,7 +34,7 @@ func (s *server) subjects() []subject {
 	}
 }
 
-// watchHealth says NOT_SERVING for the parts that fail, until ctx is done.
+// watchHealth keeps the status of the parts up to date until ctx is done.
 func (s *server) watchHealth(ctx context.Context) error {
 	tick := time.NewTicker(healthCheck)
 	defer tick.Stop()
@@ -60,8 +59,8 @@ func (s *server) watchHealth(ctx context.Context) error {
 	}
 }
 
-// setHealth tells the health service and who runs the program that a part fails with
-// that error, or, if it is nil, no longer.
+// setHealth tells the health service and the operator that a part fails with err, or,
+// if err is nil, that it has recovered.
 func (s *server) setHealth(service string, err error) {
 	if err != nil {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_NOT_SERVING)

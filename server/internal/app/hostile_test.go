@@ -24,6 +24,7 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/legacytcp"
+	"example.com/parity/server/internal/metrics"
 )
 
 // hostility is how much of it there is.
@@ -256,7 +257,7 @@ func memory() string {
 // is the gateway's Metrics: it counts as usual, and notes when.
 type hostile struct {
 	hostility
-	*gatewayMetrics
+	*metrics.Gateway
 	registry *prometheus.Registry
 	door     legacyDoor // all go through it
 	small    []byte
@@ -268,7 +269,7 @@ type hostile struct {
 
 // Closed implements legacytcp.Metrics.
 func (h *hostile) Closed(why legacytcp.Reason) {
-	h.gatewayMetrics.Closed(why)
+	h.Gateway.Closed(why)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed[why] = append(h.closed[why], time.Now())
@@ -285,7 +286,7 @@ func newHostile(t *testing.T, how hostility) *hostile {
 	r := start(t, "--log-messages=false", "--sessions-per-client=0") // all dribblers of a sort have one ID
 	registry := prometheus.NewRegistry()
 	h := &hostile{
-		hostility: how, gatewayMetrics: newGatewayMetrics(registry), registry: registry,
+		hostility: how, Gateway: metrics.NewGateway(registry), registry: registry,
 		small: content(10_000), closed: map[legacytcp.Reason][]time.Time{},
 	}
 	r.write(t, "small", h.small)

@@ -1,34 +1,24 @@
-//go:build !bare
-
 package app
 
 import (
-	"context"
-	"fmt"
-	"runtime/debug"
-
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
-	"example.com/parity/server/internal/apierror"
-	"example.com/parity/server/internal/messagelog"
+	"example.com/parity/legacytcp"
+	"example.com/parity/server/internal/origin"
 )
 
-// newInterceptors builds the chain, once for all doors.
-func newInterceptors(cfg *serveConfig, log *messagelog.Log, registry *prometheus.Registry) interceptors {
-	from := newResolver(cfg)
-	calls := newCallMetrics(registry)
-	// Innermost, so that the log sees a panic as the error that it becomes.
-	recovered := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
-		return apierror.Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-	})
-	return interceptors{
-		unary: []grpc.UnaryServerInterceptor{
-			from.Unary, calls.Unary, log.Unary, recovery.UnaryServerInterceptor(recovered),
-		},
-		stream: []grpc.StreamServerInterceptor{
-			from.Stream, calls.Stream, log.Stream, recovery.StreamServerInterceptor(recovered),
-		},
+// interceptors are the chain that every call of the services passes, whichever door it
+// comes through, outermost first.
+type interceptors struct {
+	unary  []grpc.UnaryServerInterceptor
+	stream []grpc.StreamServerInterceptor
+}
+
+// newResolver returns the interceptor that finds out where a call came from.
+func newResolver(flags *serveCommand) *origin.Resolver {
+	return &origin.Resolver{
+		DoorKey: legacytcp.MetadataDoor,
+		PeerKey: legacytcp.MetadataPeer,
+		Trusted: flags.TrustedGateways,
 	}
 }

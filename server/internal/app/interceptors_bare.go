@@ -9,11 +9,10 @@ import (
 	"example.com/parity/server/internal/messagelog"
 )
 
-// newInterceptors leaves out the log, the counters and the recovery from panics, to
-// measure what they cost: client/bench/compare builds this. What remains is
-// needed by the services.
-func newInterceptors(cfg *serveConfig, _ *messagelog.Log, _ *prometheus.Registry) interceptors {
-	from := newResolver(cfg)
+// newInterceptors leaves out the log, the counters and the recovery from panics.
+// client/bench/compare measures their cost with this build. The services need the rest.
+func newInterceptors(flags *serveCommand, _ *messagelog.Log, _ *prometheus.Registry) interceptors {
+	from := newResolver(flags)
 	return interceptors{
 		unary:  []grpc.UnaryServerInterceptor{from.Unary},
 		stream: []grpc.StreamServerInterceptor{from.Stream},

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -8,15 +9,15 @@ import (
 	"example.com/parity/server/internal/register"
 )
 
-// ownFile is a file of the program's own, which is never served even where it lies
-// in the served directory, whatever name leads to it.
+// ownFile is a file of the program's own. It is never served, whatever name leads to
+// it, even inside the served directory.
 type ownFile struct {
 	path string
-	flag string // moves it
+	flag string // sets the path
 }
 
-// ownFiles returns them. They need not exist.
-func (c *serveConfig) ownFiles() []ownFile {
+// ownFiles returns the program's own files. They need not exist.
+func (c *serveCommand) ownFiles() []ownFile {
 	own := []ownFile{{c.LogFile, "--log-file"}}
 	for _, path := range register.OwnFiles(c.State) {
 		own = append(own, ownFile{path, "--state"})
@@ -29,26 +30,25 @@ func (c *serveConfig) ownFiles() []ownFile {
 	return own
 }
 
-// openOwnFiles begins to watch where they are.
-func (s *server) openOwnFiles() {
+func (c *serveCommand) ownPaths() []string {
 	var paths []string
-	for _, f := range s.cfg.ownFiles() {
+	for _, f := range c.ownFiles() {
 		paths = append(paths, f.path)
 	}
-	s.own = ownfiles.New(s.cfg.LogFile, paths...)
+	return paths
 }
 
-// warnOfOwnFiles says which of them lie below the served directory. They are not
-// served, but a mistake away from it.
-func (s *server) warnOfOwnFiles() {
+// warnOfOwnFiles logs which of them lie below the served directory: they are not
+// served, but one mistake with the flags would change that.
+func (c *serveCommand) warnOfOwnFiles(log *slog.Logger) {
 	var names, flags []string
-	for _, f := range s.cfg.ownFiles() {
-		if ownfiles.IsBelow(s.cfg.Directory, f.path) {
+	for _, f := range c.ownFiles() {
+		if ownfiles.IsBelow(c.Directory, f.path) {
 			names, flags = append(names, filepath.Base(f.path)), append(flags, f.flag)
 		}
 	}
 	if len(names) > 0 {
-		s.stderr.Warn("own files lie below DIRECTORY: they are not served, and better kept elsewhere",
+		log.Warn("own files lie below DIRECTORY: they are not served, but should be kept elsewhere",
 			"files", strings.Join(names, ", "), "flags", strings.Join(flags, ", "))
 	}
 }

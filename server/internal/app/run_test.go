@@ -114,7 +114,7 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := cmd.(*serveConfig)
+	cfg := cmd.(*serveCommand)
 	if cfg.CacheSize != 1<<20 || cfg.MaxClientID != 13 || len(cfg.LegacyAllow) != 2 {
 		t.Errorf("cache size %d, maximal ID %d, allowed %v; want 1 MiB, 13 (the flag wins), two networks",
 			cfg.CacheSize, cfg.MaxClientID, cfg.LegacyAllow)

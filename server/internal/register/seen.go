@@ -12,6 +12,12 @@ const (
 	doors int = iota
 )
 
+// Doors are all of them.
+var Doors = [...]Door{GRPC, Legacy}
+
+// String returns the door's name in logs and metrics.
+func (d Door) String() string { return [...]string{"grpc", "legacy"}[d] }
+
 // Seen is when a client was last seen at each [Door]: when it last registered,
 // reported or drew through it, in microseconds since 1970, or 0 where it never did.
 // These are numbers, and not a time.Time each, so that the garbage collector need

@@ -30,7 +30,7 @@ func TestStepsAreBounded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				hang := make(chan struct{})
 				defer close(hang)
-				var e ending
+				var e shutdown
 				began := time.Now()
 				err := e.run(drain, func() error {
 					return e.give("the step", tt.least, func(ctx context.Context) error { return tt.f(ctx, hang) })
@@ -52,7 +52,7 @@ func TestEndIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		defer close(hang)
-		var e ending
+		var e shutdown
 		began := time.Now()
 		err := e.run(time.Second, func() error {
 			e.at("the impossible")

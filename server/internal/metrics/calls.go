@@ -1,4 +1,4 @@
-package app
+package metrics
 
 import (
 	"context"
@@ -15,17 +15,16 @@ import (
 	"example.com/parity/server/internal/origin"
 )
 
-// callMetrics counts calls by method, door and status, under the names that
-// go-grpc-middleware's provider for Prometheus has made common. The provider itself
-// looks every counter up by its labels for each call, and wraps the stream to count
-// its messages, which are in the log; and its frames take half a kilobyte of the
-// stack of each session.
-type callMetrics struct {
+// Calls counts calls by method, door and status, under the names that are common since
+// go-grpc-middleware's Prometheus provider. The provider itself is not used: it looks
+// up each counter by its labels for every call, wraps the stream to count its messages
+// (which are in the log), and its frames take half a kilobyte of each session's stack.
+type Calls struct {
 	started, handled *prometheus.CounterVec
-	counters         sync.Map // callKind to *callCounters; there are as many as methods and doors
+	counters         sync.Map // callKind to *callCounters, bounded by the methods and doors
 }
 
-// callKind is what the calls that are counted together have in common.
+// callKind has the labels of a call that are known when it begins.
 type callKind struct{ method, typ, door string }
 
 // callCounters are the counters of one callKind.
@@ -34,19 +33,20 @@ type callCounters struct {
 	handledVec *prometheus.CounterVec
 
 	started prometheus.Counter
-	handled [codes.Unauthenticated + 1]atomic.Pointer[prometheus.Counter] // by status, made when it first occurs
+	handled [codes.Unauthenticated + 1]atomic.Pointer[prometheus.Counter] // by status, created when it first occurs
 }
 
-func newCallMetrics(r *prometheus.Registry) *callMetrics {
+// NewCalls returns the metrics of calls, registered with r.
+func NewCalls(r *prometheus.Registry) *Calls {
 	labels := []string{"grpc_service", "grpc_method", "grpc_type", "door"}
-	m := &callMetrics{
+	m := &Calls{
 		started: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grpc_server_started_total",
-			Help: "Calls that have begun, by method and door.",
+			Help: "Calls started, by method and door.",
 		}, labels),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grpc_server_handled_total",
-			Help: "Calls that have ended, by method, door and status.",
+			Help: "Calls ended, by method, door and status.",
 		}, append(labels, "grpc_code")),
 	}
 	r.MustRegister(m.started, m.handled)
@@ -54,7 +54,7 @@ func newCallMetrics(r *prometheus.Registry) *callMetrics {
 }
 
 // Unary is an interceptor that counts a unary call.
-func (m *callMetrics) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (m *Calls) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	c := m.began(ctx, info.FullMethod, "unary")
 	resp, err := next(ctx, req)
 	c.ended(err)
@@ -62,7 +62,7 @@ func (m *callMetrics) Unary(ctx context.Context, req any, info *grpc.UnaryServer
 }
 
 // Stream is an interceptor that counts a streaming call.
-func (m *callMetrics) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (m *Calls) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	c := m.began(ss.Context(), info.FullMethod, streamType(info))
 	err := next(srv, ss)
 	c.ended(err)
@@ -79,8 +79,8 @@ func streamType(info *grpc.StreamServerInfo) string {
 	return "bidi_stream"
 }
 
-// began counts a call that begins, and returns what is to count its end.
-func (m *callMetrics) began(ctx context.Context, method, typ string) *callCounters {
+// began counts the start of a call and returns the counters for its end.
+func (m *Calls) began(ctx context.Context, method, typ string) *callCounters {
 	kind := callKind{method, typ, origin.FromContext(ctx).Door}
 	c, ok := m.counters.Load(kind)
 	if !ok {

@@ -1,4 +1,4 @@
-package app
+package metrics
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func TestRegisterCollector(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
-			registry.MustRegister(registerCollector{listing{list: tt.list}})
+			registry.MustRegister(NewRegister(listing{list: tt.list}))
 			families, err := registry.Gather()
 			if err != nil {
 				t.Fatal(err)
@@ -55,7 +55,7 @@ func TestRegisterCollector(t *testing.T) {
 				}
 				return
 			}
-			if len(families) != 1 || len(families[0].GetMetric()) != len(registerDoors)*len(seenWithin) {
+			if len(families) != 1 || len(families[0].GetMetric()) != len(register.Doors)*len(seenWithin) {
 				t.Fatalf("Gather = %v, want one metric for each door and time", families)
 			}
 			for _, m := range families[0].GetMetric() {

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// commandLine is the syntax of the command line. Each flag can be set by an environment
+// variable as well: --drain-timeout by PARITY_DRAIN_TIMEOUT.
+type commandLine struct {
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
+	Gateway gatewayCommand `cmd:"" help:"Serve the original TCP protocols alone, in front of gRPC servers elsewhere."`
+}
+
+// command is the shape of a command: a struct of its flags with two methods.
+type command interface {
+	// AfterApply checks what the parser cannot, and sets the defaults that depend on
+	// other flags. The parser calls it. Its errors name the flag.
+	AfterApply() error
+	// Run runs the command until ctx is done. Messages for the operator go to stderr.
+	Run(ctx context.Context, stderr io.Writer) error
+}
+
+var _, _ command = (*serveCommand)(nil), (*gatewayCommand)(nil)
+
+// usageError is a mistake in the command line.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// parse reads the command line and the environment. It returns a nil command if the
+// user asked for help or the version, which it has printed.
+func parse(args []string, stdout, stderr io.Writer) (command, error) {
+	var (
+		line    commandLine
+		printed bool
+	)
+	parser, err := kong.New(&line,
+		kong.Name("server"),
+		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
+		kong.DefaultEnvars("PARITY"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { printed = true }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case printed:
+		return nil, nil
+	case err != nil:
+		return nil, &usageError{err}
+	}
+	return parsed.Selected().Target.Addr().Interface().(command), nil
+}

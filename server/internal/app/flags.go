@@ -1,0 +1,70 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// commonFlags are the flags of both commands.
+type commonFlags struct {
+	Admin        string        `default:"localhost:9090" placeholder:"ADDRESS" help:"Address for metrics, health and profiles over HTTP (${default}; empty: off)."`
+	Insecure     bool          `help:"Serve gRPC without TLS, and metrics, health and profiles, on addresses other than loopback."`
+	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long open calls may continue after SIGINT or SIGTERM (${default})."`
+
+	Legacy                      string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Address for both original TCP protocols (${default}; empty: off)."`
+	LegacyFiles                 string         `placeholder:"ADDRESS" help:"Address for the original file protocol alone (off)."`
+	LegacyAllow                 []netip.Prefix `placeholder:"CIDR" help:"Accept the original protocols only from this range; may be repeated (all)."`
+	LegacyConnections           int            `default:"16384" placeholder:"N" help:"Maximum open connections of the original protocols (${default})."`
+	LegacyConnectionsPerAddress int            `default:"12288" placeholder:"N" help:"Maximum of them from one address, or one IPv6 network of 64 bits (${default})."`
+	LegacyNotFound              string         `default:"File not found" placeholder:"TEXT" help:"Answer of the original file protocol for a file that does not exist (${default})."`
+	LegacyBareReplies           bool           `help:"Send numbers without the space after them, byte for byte as the original server did."`
+
+	TrustedNetworks []netip.Prefix `placeholder:"CIDR" help:"A network whose addresses each stand for many clients, such as a NAT or a proxy: no limit on connections per address; may be repeated (none)."`
+	ReportRate      int            `default:"1000" placeholder:"N" help:"Maximum values a second from one counting session (${default})."`
+}
+
+// maxReportRate is a value a microsecond: more than one session can send.
+const maxReportRate = 1_000_000
+
+// check returns the first mistake in the flags.
+func (f *commonFlags) check() error {
+	if f.Admin != "" {
+		loopback, err := isLoopback(f.Admin)
+		switch {
+		case err != nil:
+			return fmt.Errorf("--admin: %w", err)
+		case !loopback && !f.Insecure:
+			return fmt.Errorf("--admin: %s can be reached from other machines, and needs no authentication: set --insecure", f.Admin)
+		}
+	}
+	switch {
+	case f.DrainTimeout < 0:
+		return fmt.Errorf("--drain-timeout: must not be negative, is %s", f.DrainTimeout)
+	case f.LegacyNotFound == "":
+		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
+	case f.LegacyConnections < 1:
+		return fmt.Errorf("--legacy-connections: must be 1 or more, is %d", f.LegacyConnections)
+	case f.LegacyConnectionsPerAddress < 1:
+		return fmt.Errorf("--legacy-connections-per-address: must be 1 or more, is %d", f.LegacyConnectionsPerAddress)
+	case f.ReportRate < 1 || f.ReportRate > maxReportRate:
+		return fmt.Errorf("--report-rate: must be 1 to %d, is %d", maxReportRate, f.ReportRate)
+	}
+	return nil
+}
+
+// isLoopback reports whether only this machine can reach a listener at address.
+func isLoopback(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, err
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true, nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback(), nil
+}

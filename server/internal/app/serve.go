@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/alecthomas/units"
+
+	"example.com/parity/server/internal/messagelog"
+	"example.com/parity/server/internal/register"
+)
+
+// serveCommand serves numbers and the files of a directory through all doors.
+type serveCommand struct {
+	Directory string `arg:"" help:"The directory whose files are served."`
+
+	GRPC            string         `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Address for gRPC (${default})."`
+	TLSCert         string         `name:"tls-cert" placeholder:"FILE" help:"Certificate chain of the gRPC server, PEM."`
+	TLSKey          string         `name:"tls-key" placeholder:"FILE" help:"Private key of the gRPC server, PEM."`
+	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Require gRPC clients to have a certificate of these authorities, PEM."`
+	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Trust client addresses forwarded by gateways in this range; may be repeated (none)."`
+
+	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"Maximum open gRPC connections (${default})."`
+	GRPCConnectionsPerAddress int `name:"grpc-connections-per-address" default:"1024" placeholder:"N" help:"Maximum of them from one address, or one IPv6 network of 64 bits (${default}); not for trusted gateways and networks."`
+
+	commonFlags
+
+	DataDir     string            `default:"." placeholder:"DIR" help:"Directory of the server's own files (${default})."`
+	LogFile     string            `placeholder:"FILE" help:"Log of all messages (DATA-DIR/server.log)."`
+	LogFormat   messagelog.Format `default:"text" enum:"text,json" placeholder:"text|json" help:"Format of its lines (${default})."`
+	LogMessages bool              `default:"true" negatable:"" help:"Log a line for each message; if off, only for each call."`
+	LogMaxSize  units.Base2Bytes  `default:"100MiB" placeholder:"SIZE" help:"Size at which the log is rotated (${default})."`
+	LogKeep     int               `default:"5" placeholder:"N" help:"Number of rotated logs to keep (${default})."`
+
+	State       string           `placeholder:"STORE" help:"Store of the register of clients: sqlite:FILE, memory: or redis://HOST:PORT (sqlite:DATA-DIR/numbers.db)."`
+	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of replies in memory for slow readers, beyond 64 KiB for each gRPC connection and 16 KiB for each of the original protocols (${default})."`
+	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of files in memory (${default})."`
+	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"Largest client ID (${default}); the smallest is 0."`
+
+	SessionsPerClient int `default:"64" placeholder:"N" help:"Maximum open counting sessions of one client ID (${default}; 0: no limit)."`
+}
+
+// AfterApply implements command.
+func (c *serveCommand) AfterApply() error {
+	if c.LogFile == "" {
+		c.LogFile = filepath.Join(c.DataDir, "server.log")
+	}
+	if c.State == "" {
+		c.State = "bolt:" + filepath.Join(c.DataDir, "numbers.db")
+	}
+	loopback, err := isLoopback(c.GRPC)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--grpc: %w", err)
+	case !loopback && !c.hasTLS() && !c.Insecure:
+		return fmt.Errorf("--grpc: %s can be reached from other machines: set --tls-cert and --tls-key, or --insecure", c.GRPC)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key: set both or none")
+	case c.TLSClientCA != "" && !c.hasTLS():
+		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
+	case c.LogMaxSize < 1<<20:
+		return fmt.Errorf("--log-max-size: must be 1MiB or more, is %d", c.LogMaxSize)
+	case c.LogKeep < 1:
+		return fmt.Errorf("--log-keep: must be 1 or more, is %d", c.LogKeep)
+	case c.GRPCConnections < 1:
+		return fmt.Errorf("--grpc-connections: must be 1 or more, is %d", c.GRPCConnections)
+	case c.GRPCConnectionsPerAddress < 1:
+		return fmt.Errorf("--grpc-connections-per-address: must be 1 or more, is %d", c.GRPCConnectionsPerAddress)
+	case c.ReplyBuffer < 0:
+		return fmt.Errorf("--reply-buffer: must not be negative, is %d", c.ReplyBuffer)
+	case c.CacheSize < 0:
+		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
+	case c.MaxClientID < 0:
+		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
+	case c.SessionsPerClient < 0:
+		return fmt.Errorf("--sessions-per-client: must not be negative, is %d", c.SessionsPerClient)
+	}
+	if err := register.Validate(c.State); err != nil {
+		return fmt.Errorf("--state: %w", err)
+	}
+	return c.check()
+}
+
+func (c *serveCommand) hasTLS() bool { return c.TLSCert != "" }
+
+// Run implements command.
+func (c *serveCommand) Run(ctx context.Context, stderr io.Writer) error {
+	var s *server
+	err := within(ctx, func() (err error) {
+		s, err = open(ctx, c, stderr)
+		return err
+	})
+	switch {
+	case errors.Is(err, errHangs): // and there is nothing to save yet
+		return fmt.Errorf("stopped while starting, which %w", err)
+	case errors.Is(err, context.Canceled): // while it waited for its register
+		return nil
+	case err != nil:
+		return err
+	}
+	return s.serve(ctx)
+}
