@@ -150,7 +150,7 @@ func (c *crash) count(t *testing.T, p *process, life time.Duration) {
 func (c *crash) checkRegister(t *testing.T, p *process) {
 	t.Helper()
 	known := map[int32]int64{}
-	for _, client := range listClients(t, numbersv1.NewNumberServiceClient(p.dial(t))) {
+	for _, client := range listClients(t, numbersv1.NewNumberServiceClient(p.dial(t)), 1000) {
 		known[client.GetClientId()] = client.GetLastValue()
 		if n := client.GetActiveSessions(); n != 0 {
 			t.Errorf("client %d has %d sessions before there are any", client.GetClientId(), n)

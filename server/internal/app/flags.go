@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -41,17 +42,34 @@ func (f *commonFlags) check() error {
 			return fmt.Errorf("--admin: %s can be reached from other machines, and needs no authentication: set --insecure", f.Admin)
 		}
 	}
-	switch {
-	case f.DrainTimeout < 0:
-		return fmt.Errorf("--drain-timeout: must not be negative, is %s", f.DrainTimeout)
-	case f.LegacyNotFound == "":
+	if f.LegacyNotFound == "" {
 		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
-	case f.LegacyConnections < 1:
-		return fmt.Errorf("--legacy-connections: must be 1 or more, is %d", f.LegacyConnections)
-	case f.LegacyConnectionsPerAddress < 1:
-		return fmt.Errorf("--legacy-connections-per-address: must be 1 or more, is %d", f.LegacyConnectionsPerAddress)
-	case f.ReportRate < 1 || f.ReportRate > maxReportRate:
-		return fmt.Errorf("--report-rate: must be 1 to %d, is %d", maxReportRate, f.ReportRate)
+	}
+	if f.DrainTimeout < 0 {
+		return fmt.Errorf("--drain-timeout: must not be negative, is %s", f.DrainTimeout)
+	}
+	return checkBounds(
+		bound{"--legacy-connections", int64(f.LegacyConnections), 1, math.MaxInt32},
+		bound{"--legacy-connections-per-address", int64(f.LegacyConnectionsPerAddress), 1, math.MaxInt32},
+		bound{"--report-rate", int64(f.ReportRate), 1, maxReportRate},
+	)
+}
+
+// bound is the range of a number that a flag sets.
+type bound struct {
+	flag               string
+	value, least, most int64
+}
+
+// checkBounds returns an error for the first value outside its range.
+func checkBounds(bounds ...bound) error {
+	for _, b := range bounds {
+		switch {
+		case b.value < b.least && b.least == 0:
+			return fmt.Errorf("%s: must not be negative, is %d", b.flag, b.value)
+		case b.value < b.least || b.value > b.most:
+			return fmt.Errorf("%s: must be %d to %d, is %d", b.flag, b.least, b.most, b.value)
+		}
 	}
 	return nil
 }

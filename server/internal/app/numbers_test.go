@@ -238,20 +238,10 @@ func TestListClientsPages(t *testing.T) {
 	numbers := r.numbersClient(t)
 	for _, size := range []int32{0, 1, 3, 7, 8, 5000} {
 		var got []int32
-		req := &numbersv1.ListClientsRequest{PageSize: size}
-		for {
-			resp, err := numbers.ListClients(t.Context(), req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range resp.GetClients() {
-				got = append(got, c.GetClientId())
-				if c.GetActiveSessions() != 0 {
-					t.Errorf("client %d has %d sessions", c.GetClientId(), c.GetActiveSessions())
-				}
-			}
-			if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
-				break
+		for _, c := range listClients(t, numbers, size) {
+			got = append(got, c.GetClientId())
+			if c.GetActiveSessions() != 0 {
+				t.Errorf("client %d has %d sessions", c.GetClientId(), c.GetActiveSessions())
 			}
 		}
 		if len(got) != 7 || got[0] != 0 || got[6] != 6000 {

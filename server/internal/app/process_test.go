@@ -2,8 +2,10 @@ package app
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -140,3 +142,84 @@ func (p *process) dial(tb testing.TB) *grpc.ClientConn {
 	tb.Cleanup(func() { cc.Close() })
 	return cc
 }
+
+// launch starts the program and returns at once. It is killed when the test ends, if
+// it still runs then.
+func launch(tb testing.TB, args ...string) *process {
+	tb.Helper()
+	path, err := program()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &process{cmd: exec.Command(path, args...), stderr: &syncBuffer{}}
+	p.cmd.Stderr = p.stderr
+	if err := p.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	p.wait = sync.OnceValue(p.cmd.Wait)
+	tb.Cleanup(p.kill)
+	return p
+}
+
+// says waits until the program has said something, and returns what it matches.
+func (p *process) says(tb testing.TB, pattern string) []string {
+	tb.Helper()
+	re := regexp.MustCompile(pattern)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		if found := re.FindStringSubmatch(p.stderr.String()); found != nil {
+			return found
+		}
+		if time.Now().After(end) {
+			tb.Fatalf("the program does not say %q:\n%s", pattern, p.stderr.String())
+		}
+	}
+}
+
+// endsWithin waits for the end, and returns the exit status; -1: a signal ended it.
+func (p *process) endsWithin(tb testing.TB, most time.Duration) int {
+	tb.Helper()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.wait()
+	}()
+	select {
+	case <-ended:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(most):
+		tb.Fatalf("the program has not ended within %v:\n%s", most, p.stderr.String())
+		return 0
+	}
+}
+
+func (p *process) signal(tb testing.TB, sig syscall.Signal) {
+	tb.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// admin fetches a page of the operators' port.
+func (p *process) admin(tb testing.TB, path string) (code int, body string) {
+	tb.Helper()
+	address := p.says(tb, `msg="serving metrics, health and profiles" address=(\S+)`)[1]
+	return fetchPage(tb, address, path)
+}
+
+// fetchPage fetches a page of the admin address over a connection of its own.
+func fetchPage(tb testing.TB, address, path string) (code int, body string) {
+	tb.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	resp, err := client.Get("http://" + address + path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return resp.StatusCode, string(data)
+}
+
+var freePorts = []string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0"}

@@ -101,7 +101,7 @@ func TestRedisNextServer(t *testing.T) {
 		}
 		s.close()
 	}
-	for _, client := range listClients(t, b.numbersClient(t)) {
+	for _, client := range listClients(t, b.numbersClient(t), 1000) {
 		if client.GetLastValue() != 100 {
 			t.Errorf("the register has %v, want the value 100", client)
 		}
@@ -266,7 +266,7 @@ func TestRedisAway(t *testing.T) {
 	}
 	awaitNumbers(true)
 	got := map[int32]int64{}
-	for _, client := range listClients(t, start(t, redis.state()).numbersClient(t)) {
+	for _, client := range listClients(t, start(t, redis.state()).numbersClient(t), 1000) {
 		got[client.GetClientId()] = client.GetLastValue()
 	}
 	if got[1] != 2000 || got[2] != 10+reports {

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"path/filepath"
 
@@ -62,28 +64,25 @@ func (c *serveCommand) AfterApply() error {
 		return errors.New("--tls-cert and --tls-key: set both or none")
 	case c.TLSClientCA != "" && !c.hasTLS():
 		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
-	case c.LogMaxSize < 1<<20:
-		return fmt.Errorf("--log-max-size: must be 1MiB or more, is %d", c.LogMaxSize)
-	case c.LogKeep < 1:
-		return fmt.Errorf("--log-keep: must be 1 or more, is %d", c.LogKeep)
-	case c.GRPCConnections < 1:
-		return fmt.Errorf("--grpc-connections: must be 1 or more, is %d", c.GRPCConnections)
-	case c.GRPCConnectionsPerAddress < 1:
-		return fmt.Errorf("--grpc-connections-per-address: must be 1 or more, is %d", c.GRPCConnectionsPerAddress)
-	case c.ReplyBuffer < 0:
-		return fmt.Errorf("--reply-buffer: must not be negative, is %d", c.ReplyBuffer)
-	case c.CacheSize < 0:
-		return fmt.Errorf("--cache-size: must not be negative, is %d", c.CacheSize)
-	case c.MaxClientID < 0:
-		return fmt.Errorf("--max-client-id: must not be negative, is %d", c.MaxClientID)
-	case c.SessionsPerClient < 0:
-		return fmt.Errorf("--sessions-per-client: must not be negative, is %d", c.SessionsPerClient)
 	}
 	if err := register.Validate(c.State); err != nil {
 		return fmt.Errorf("--state: %w", err)
 	}
-	return c.check()
+	return cmp.Or(c.check(), checkBounds(
+		bound{"--grpc-connections", int64(c.GRPCConnections), 1, math.MaxInt32},
+		bound{"--grpc-connections-per-address", int64(c.GRPCConnectionsPerAddress), 1, math.MaxInt32},
+		bound{"--cache-size", int64(c.CacheSize), 0, math.MaxInt64},
+		bound{"--reply-buffer", int64(c.ReplyBuffer), 0, math.MaxInt64},
+		bound{"--log-max-size", int64(c.LogMaxSize), minLogSize, math.MaxInt64},
+		bound{"--log-keep", int64(c.LogKeep), 1, math.MaxInt32},
+		bound{"--max-client-id", int64(c.MaxClientID), 0, math.MaxInt32},
+		bound{"--sessions-per-client", int64(c.SessionsPerClient), 0, math.MaxInt32},
+	))
 }
+
+// minLogSize keeps the rotated logs, of which there are --log-keep, from being replaced
+// within seconds.
+const minLogSize = 1 << 20
 
 func (c *serveCommand) hasTLS() bool { return c.TLSCert != "" }
 

@@ -15,29 +15,12 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// listClients returns all of the register, page by page.
-func listClients(tb testing.TB, numbers numbersv1.NumberServiceClient) []*numbersv1.Client {
-	tb.Helper()
-	var all []*numbersv1.Client
-	for req := (&numbersv1.ListClientsRequest{PageSize: 1000}); ; {
-		resp, err := numbers.ListClients(tb.Context(), req)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		all = append(all, resp.GetClients()...)
-		if resp.GetNextPageToken() == "" {
-			return all
-		}
-		req.PageToken = resp.GetNextPageToken()
-	}
-}
-
 // awaitClient waits until the only client in the register has these sessions and this
 // value.
 func awaitClient(tb testing.TB, numbers numbersv1.NumberServiceClient, sessions int32, value int64) {
 	tb.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		list := listClients(tb, numbers)
+		list := listClients(tb, numbers, 1000)
 		if len(list) == 1 && list[0].GetActiveSessions() == sessions && list[0].GetLastValue() == value {
 			return
 		}
@@ -192,18 +175,8 @@ func TestListClientsWhileRegistering(t *testing.T) {
 		default:
 		}
 		var got []int32
-		req := &numbersv1.ListClientsRequest{PageSize: 37}
-		for {
-			resp, err := numbers.ListClients(t.Context(), req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range resp.GetClients() {
-				got = append(got, c.GetClientId())
-			}
-			if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
-				break
-			}
+		for _, c := range listClients(t, numbers, 37) {
+			got = append(got, c.GetClientId())
 		}
 		grew = grew || len(got) > known && len(got) < all
 		for id := int32(0); id < all; id += all / known {

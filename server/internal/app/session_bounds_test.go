@@ -106,7 +106,7 @@ func TestRepeatedReport(t *testing.T) {
 					cc = r.dial(t)
 				}
 				holdRepetition(t, cc, tt.script)
-				list := listClients(t, r.numbersClient(t))
+				list := listClients(t, r.numbersClient(t), 1000)
 				if len(list) != 1 || list[0].GetLastValue() != tt.want {
 					t.Errorf("the register has %v, want the value %d", list, tt.want)
 				}
@@ -258,13 +258,13 @@ func TestSessionsPerClient(t *testing.T) {
 func awaitClients(t *testing.T, numbers numbersv1.NumberServiceClient, id, sessions int32) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		for _, c := range listClients(t, numbers) {
+		for _, c := range listClients(t, numbers, 1000) {
 			if c.GetClientId() == id && c.GetActiveSessions() == sessions {
 				return
 			}
 		}
 		if time.Now().After(end) {
-			t.Fatalf("the register has %v; want client %d with %d sessions", listClients(t, numbers), id, sessions)
+			t.Fatalf("the register has %v; want client %d with %d sessions", listClients(t, numbers, 1000), id, sessions)
 		}
 	}
 }
@@ -299,7 +299,7 @@ func TestReportFlood(t *testing.T) {
 			if took < least {
 				t.Errorf("%d reports were taken in %v, want %v at least", reports, took, least)
 			}
-			list := listClients(t, r.numbersClient(t))
+			list := listClients(t, r.numbersClient(t), 1000)
 			if len(list) != 2 || list[0].GetLastValue() != reports || list[1].GetLastValue() != 10 {
 				t.Errorf("the register has %v, want %d and 10", list, reports)
 			}

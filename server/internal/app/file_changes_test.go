@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -225,20 +224,8 @@ func TestListGivenUp(t *testing.T) {
 		}
 		cancel()
 	}
-	var names []string
-	for {
-		resp, err := files.List(t.Context(), req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range resp.GetFiles() {
-			names = append(names, f.GetName())
-		}
-		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
-			break
-		}
-	}
-	if len(names) != 3000 || strings.Compare(names[0], names[2999]) >= 0 {
-		t.Errorf("%d names", len(names))
+	all := listFiles(t, files, filesv1.Source_SOURCE_DIRECTORY, 0)
+	if len(all) != 3000 || all[0].GetName() >= all[2999].GetName() {
+		t.Errorf("%d files", len(all))
 	}
 }

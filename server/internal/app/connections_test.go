@@ -1,0 +1,134 @@
+package app
+
+import (
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/h2/h2test"
+)
+
+// TestCallsOfAConnection opens more calls than a stranger may have, and more than that
+// as a trusted gateway.
+func TestCallsOfAConnection(t *testing.T) {
+	for _, trusted := range []bool{false, true} {
+		var flags []string
+		if trusted {
+			flags = []string{"--trusted-gateways=127.0.0.0/8"}
+		}
+		r := start(t, flags...)
+		p, err := h2test.Dial(r.grpcListener.Addr().String(), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Read()
+		var last uint32
+		for id := range int32(maxCalls + 1) {
+			last, err = p.Call(numbersv1.NumberService_Count_FullMethodName, &numbersv1.CountRequest{
+				Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}},
+			}, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := p.Await(last, doorPatience, func(r h2test.Result) bool { return r.Bytes > 0 || r.Ended })
+		if err != nil || got.Reset == trusted {
+			t.Errorf("trusted %t: call %d = %+v, %v", trusted, maxCalls+1, got, err)
+		}
+		p.Close()
+	}
+}
+
+// TestConnectionsAreBounded opens more connections than one address may have, and more
+// than there may be.
+func TestConnectionsAreBounded(t *testing.T) {
+	r := start(t, "--grpc-connections=12", "--grpc-connections-per-address=4", "--trusted-networks=127.0.0.3/32")
+	open := func(from string) bool {
+		t.Helper()
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		nc, err := dialer.Dial("tcp", r.grpcListener.Addr().String())
+		if err != nil {
+			t.Skip(err) // a system where loopback is one address
+		}
+		t.Cleanup(func() { nc.Close() })
+		p, err := h2test.New(nc, 1<<20)
+		if err != nil {
+			return false
+		}
+		p.Read()
+		t.Cleanup(p.Close)
+		id, err := p.Call(numbersv1.NumberService_Draw_FullMethodName, &numbersv1.DrawRequest{}, false)
+		if err != nil {
+			return false
+		}
+		_, err = p.Await(id, doorPatience, h2test.Ended)
+		return err == nil
+	}
+	for i, step := range []struct {
+		from string
+		n    int
+		open bool
+	}{
+		{"127.0.0.1", 4, true}, {"127.0.0.1", 2, false}, {"127.0.0.2", 2, true},
+		{"127.0.0.3", 6, true}, {"127.0.0.3", 1, false}, {"127.0.0.2", 1, false},
+	} {
+		for range step.n {
+			if got := open(step.from); got != step.open {
+				t.Fatalf("step %d, from %s: open is %t", i, step.from, got)
+			}
+		}
+	}
+	b := &besieged{admin: r.front.adminListener.Addr().String()}
+	for metric, want := range map[string]float64{
+		"parity_grpc_connections":                             12,
+		`parity_grpc_connections_cut_total{reason="address"}`: 2,
+		`parity_grpc_connections_cut_total{reason="total"}`:   2,
+	} {
+		if got := b.metric(t, metric); got != want {
+			t.Errorf("%s = %.0f, want %.0f", metric, got, want)
+		}
+	}
+}
+
+// TestFewDescriptors has 1,024 of them, and strangers who want more.
+func TestFewDescriptors(t *testing.T) {
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := besiege(t, func(args ...string) *process {
+		return startCommand(t, exec.Command("sh", append([]string{"-c", `ulimit -n 1024 && exec "$0" "$@"`, path}, args...)...))
+	})
+	if !strings.Contains(b.stderr.String(), "the limit on open files is low") {
+		t.Errorf("nothing said of it:\n%s", b.stderr.String())
+	}
+	// Gets that nobody reads.
+	for range 5 {
+		p := b.peer(t, 0)
+		for i := range 220 {
+			if _, err := p.Call(filesv1.FileService_Get_FullMethodName, &filesv1.GetRequest{Name: b.names[i%4]}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// Connections that say nothing: for gRPC, more than there can be, of one address.
+	for door, n := range map[string]int{b.grpc: 1100, b.legacy: 300} {
+		for range n {
+			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+			nc, err := dialer.Dial("tcp", door)
+			if err != nil {
+				t.Skip(err) // a system where loopback is one address
+			}
+			t.Cleanup(func() { nc.Close() })
+			if door == b.grpc {
+				h2test.New(nc, 0) // fails where the connection was refused
+			}
+		}
+	}
+	t.Logf("%.0f descriptors of %.0f; newcomers served within %s",
+		b.metric(t, "process_open_fds"), b.metric(t, "process_max_fds"), b.serves(t).Round(time.Millisecond))
+}

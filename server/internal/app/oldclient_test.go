@@ -1,0 +1,65 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// oldClient is a connection of the number dialect.
+type oldClient struct{ *net.TCPConn }
+
+func dialOld(t *testing.T, addr string) oldClient {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return oldClient{nc.(*net.TCPConn)}
+}
+
+func (c oldClient) send(t *testing.T, text string) {
+	t.Helper()
+	if _, err := io.WriteString(c, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expect reads what must come next, within that time.
+func (c oldClient) expect(text string, within time.Duration) error {
+	c.SetReadDeadline(time.Now().Add(within))
+	got := make([]byte, len(text))
+	if n, err := io.ReadFull(c, got); string(got[:n]) != text {
+		return fmt.Errorf("got %q, %v; want %q", got[:n], err, text)
+	}
+	return nil
+}
+
+// leave ends the session in order: the gateway's EOF says that all is durable.
+func (c oldClient) leave(t *testing.T) {
+	t.Helper()
+	c.CloseWrite()
+	c.SetReadDeadline(time.Now().Add(faultPatience))
+	if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
+		t.Fatalf("leaving: %q, %v; want EOF", rest, err)
+	}
+}
+
+// dialFrom connects from an address of this machine.
+func dialFrom(t *testing.T, from, addr string) oldClient {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	nc, err := d.DialContext(t.Context(), "tcp", addr)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Skipf("%s is no address of this machine", from)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	return oldClient{nc.(*net.TCPConn)}
+}

@@ -1,0 +1,110 @@
+package app
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	filesv1 "example.com/parity/gen/parity/files/v1"
+	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/h2/h2test"
+)
+
+// TestGetsThatNobodyReads has hundreds of Gets whose peers have no window, or window
+// for anything but do not read their sockets. They hold what the account allows, and
+// newcomers notice nothing. Each would have held a chunk of 1 MiB.
+// PARITY_DOOR_SCALE=full has 15,800 of them and waits until they have all been cut off.
+func TestGetsThatNobodyReads(t *testing.T) {
+	full := os.Getenv("PARITY_DOOR_SCALE") == "full"
+	for _, deaf := range []bool{false, true} {
+		name, window := "no window", uint32(0)
+		if deaf {
+			name, window = "deaf", 1<<30
+		}
+		t.Run(name, func(t *testing.T) {
+			b := startBesieged(t)
+			before := b.resident(t)
+			calls, conns := doorScale(400, 15_800), doorScale(4, 64)
+			peers := make([]*h2test.Peer, conns)
+			for i := range peers {
+				peers[i] = b.peer(t, window)
+				if deaf {
+					peers[i].Grant(0, 1<<30)
+				} else {
+					peers[i].Read()
+				}
+			}
+			var ids []uint32
+			for i := range calls {
+				id, err := peers[i%conns].Call(filesv1.FileService_Get_FullMethodName,
+					&filesv1.GetRequest{Name: b.names[i%len(b.names)], Offset: int64(i/len(b.names)) % 200 * 4096}, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, id)
+			}
+			b.bounded(t, before, doorScale(64<<20, 400<<20))
+			if !full {
+				return
+			}
+			time.Sleep(sendTimeout)
+			for i, id := range ids {
+				if deaf {
+					break
+				}
+				if r, err := peers[i%conns].Await(id, 2*sendTimeout, h2test.Ended); err != nil || codes.Code(r.Code) != codes.ResourceExhausted {
+					t.Fatalf("call %d: %+v, %v; want ResourceExhausted", i, r, err)
+				}
+			}
+			// A deaf peer answers no pings either.
+			for end := time.Now().Add(3 * sendTimeout); deaf && b.metric(t, "parity_grpc_connections") > 1; time.Sleep(time.Second) {
+				if time.Now().After(end) {
+					t.Fatalf("not cut off: %s", b.page(t, "/metrics"))
+				}
+			}
+		})
+	}
+}
+
+// TestDrawsThatNobodyReads has sessions draw that have no window for the numbers: no
+// number is made for them, and so none waits.
+func TestDrawsThatNobodyReads(t *testing.T) {
+	b := startBesieged(t)
+	before := b.resident(t)
+	draw := &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{}}}
+	for c := range doorScale(4, 64) {
+		p := b.peer(t, 0)
+		p.Read()
+		for s := range 50 {
+			id, err := p.Call(numbersv1.NumberService_Count_FullMethodName, &numbersv1.CountRequest{
+				Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: int32(c*50 + s)}},
+			}, true)
+			for i := 0; i < 200 && err == nil; i++ {
+				err = p.Send(id, draw)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.bounded(t, before, doorScale(64<<20, 400<<20))
+	var logged []byte
+	for end := time.Now().Add(doorPatience); ; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if logged, err = os.ReadFile(b.log); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(logged), "msg=DrawResponse") { // what bounded did last
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the log is behind")
+		}
+	}
+	if n := strings.Count(string(logged), "msg=Increment"); n > 0 {
+		t.Errorf("%d numbers were made that nobody has taken", n)
+	}
+}
