@@ -29,7 +29,7 @@ func TestAdmin(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
-	// Clients of the register, as if they had been away.
+	// Clients that were last seen some time ago.
 	for id, age := range map[int32]time.Duration{100: 2 * time.Hour, 101: 3 * 24 * time.Hour, 102: 20 * 24 * time.Hour, 103: 40 * 24 * time.Hour} {
 		if _, _, err := r.store.Register(t.Context(), id, register.GRPC, time.Now().Add(-age)); err != nil {
 			t.Fatal(err)

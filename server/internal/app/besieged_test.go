@@ -22,8 +22,8 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-// doorScale says how much there is of everything in these tests: 1, or with
-// PARITY_DOOR_SCALE=full as much as took the program down.
+// doorScale returns the size of an attack: ordinary, or with PARITY_DOOR_SCALE=full the
+// full size, which a program without bounds does not survive.
 func doorScale(ordinary, full int) int {
 	if os.Getenv("PARITY_DOOR_SCALE") == "full" {
 		return full
@@ -31,10 +31,10 @@ func doorScale(ordinary, full int) int {
 	return ordinary
 }
 
-// doorPatience is how long a test waits for what a busy machine may be late with.
+// doorPatience bounds every wait of these tests. It is long because machines are busy.
 const doorPatience = 30 * time.Second
 
-// besieged is a process under attack.
+// besieged is a server process under attack.
 type besieged struct {
 	*process
 	admin string
@@ -42,8 +42,8 @@ type besieged struct {
 	names []string
 }
 
-// startBesieged starts the program with a cache of 8 MiB, an account of 8 MiB, and five
-// times as many files, of 1 MiB each, that have all been read once.
+// startBesieged starts the program with a cache of 8 MiB, a reply buffer of 8 MiB, and 40
+// files of 1 MiB each, all of which have been read once.
 func startBesieged(t *testing.T) *besieged {
 	t.Helper()
 	return besiege(t, func(args ...string) *process { return startProcess(t, args...) })
@@ -90,7 +90,7 @@ func (b *besieged) findAdmin(t *testing.T) {
 	}
 }
 
-// fetch reads a file as an honest client does, on a connection of its own.
+// fetch downloads a file over a new connection.
 func (b *besieged) fetch(t *testing.T, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), doorPatience)
@@ -140,7 +140,7 @@ func (b *besieged) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
-// resident returns the bytes of memory that the process has.
+// resident returns the resident set size of the process, in bytes.
 func (b *besieged) resident(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
@@ -155,8 +155,8 @@ func (b *besieged) resident(t *testing.T) int {
 	return kilobytes << 10
 }
 
-// serves checks that newcomers are served at every door, and returns the longest that
-// one has had to wait.
+// serves checks that every door serves new clients, and returns the longest time that
+// one had to wait.
 func (b *besieged) serves(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -181,7 +181,7 @@ func (b *besieged) serves(t *testing.T) time.Duration {
 	return max(worst, time.Since(began))
 }
 
-// bounded checks for a while that the process takes no more than so much more memory.
+// bounded checks for a while that the process takes at most more bytes of memory beyond before.
 func (b *besieged) bounded(t *testing.T, before, more int) {
 	t.Helper()
 	most := 0

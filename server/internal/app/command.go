@@ -31,6 +31,19 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// newParser returns the parser of the command line. It calls exit after it has printed
+// the help or the version.
+func newParser(line *commandLine, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	return kong.New(line,
+		kong.Name("server"),
+		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
+		kong.DefaultEnvars("PARITY"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+	)
+}
+
 // parse reads the command line and the environment. It returns a nil command if the
 // user asked for help or the version, which it has printed.
 func parse(args []string, stdout, stderr io.Writer) (command, error) {
@@ -38,14 +51,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		line    commandLine
 		printed bool
 	)
-	parser, err := kong.New(&line,
-		kong.Name("server"),
-		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
-		kong.DefaultEnvars("PARITY"),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { printed = true }),
-	)
+	parser, err := newParser(&line, stdout, stderr, func(int) { printed = true })
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-// TestCallsOfAConnection opens more calls than a stranger may have, and more than that
-// as a trusted gateway.
+// TestCallsOfAConnection opens more calls on a connection than a stranger may have, from
+// an ordinary address and from that of a trusted gateway.
 func TestCallsOfAConnection(t *testing.T) {
 	for _, trusted := range []bool{false, true} {
 		var flags []string
@@ -44,7 +44,7 @@ func TestCallsOfAConnection(t *testing.T) {
 }
 
 // TestConnectionsAreBounded opens more connections than one address may have, and more
-// than there may be.
+// than all addresses may have together.
 func TestConnectionsAreBounded(t *testing.T) {
 	r := start(t, "--grpc-connections=12", "--grpc-connections-per-address=4", "--trusted-networks=127.0.0.3/32")
 	open := func(from string) bool {
@@ -52,7 +52,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		nc, err := dialer.Dial("tcp", r.grpcListener.Addr().String())
 		if err != nil {
-			t.Skip(err) // a system where loopback is one address
+			t.Skip(err) // loopback is one address here
 		}
 		t.Cleanup(func() { nc.Close() })
 		p, err := h2test.New(nc, 1<<20)
@@ -94,7 +94,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestFewDescriptors has 1,024 of them, and strangers who want more.
+// TestFewDescriptors attacks a server that may have 1,024 descriptors.
 func TestFewDescriptors(t *testing.T) {
 	path, err := program()
 	if err != nil {
@@ -115,13 +115,13 @@ func TestFewDescriptors(t *testing.T) {
 			}
 		}
 	}
-	// Connections that say nothing: for gRPC, more than there can be, of one address.
+	// Silent connections, for gRPC from one address and more than the limit.
 	for door, n := range map[string]int{b.grpc: 1100, b.legacy: 300} {
 		for range n {
 			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 			nc, err := dialer.Dial("tcp", door)
 			if err != nil {
-				t.Skip(err) // a system where loopback is one address
+				t.Skip(err) // loopback is one address here
 			}
 			t.Cleanup(func() { nc.Close() })
 			if door == b.grpc {

@@ -4,6 +4,6 @@ package app
 
 import "math"
 
-// descriptorLimit returns how many descriptors the process may have: here there is no
-// such limit.
+// descriptorLimit returns the maximum of descriptors of the process: here there is no
+// limit.
 func descriptorLimit() uint64 { return math.MaxInt32 }

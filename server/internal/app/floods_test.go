@@ -12,8 +12,8 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-// TestRapidReset resets calls as fast as it opens them, and comes again when it is cut
-// off. Memory and goroutines stay bounded, and a newcomer draws.
+// TestRapidReset opens calls and resets them at once, and reconnects when it is cut off.
+// Memory and goroutines stay bounded, and a new client is served.
 func TestRapidReset(t *testing.T) {
 	b := startBesieged(t)
 	before := b.resident(t)
@@ -54,7 +54,7 @@ func TestRapidReset(t *testing.T) {
 	}
 }
 
-// TestFloods sends frames that ask for nothing, as fast as it can.
+// TestFloods sends frames that open no call, as fast as it can.
 func TestFloods(t *testing.T) {
 	b := startBesieged(t)
 	before := b.resident(t)

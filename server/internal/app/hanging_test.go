@@ -26,10 +26,8 @@ import (
 	"example.com/parity/server/internal/register"
 )
 
-// The faults that concern the log, signals and the end of the program, on the program
-// as its users run it.
-
-// TestHangingLog: the program goes on while its log hangs, says so, and ends.
+// TestHangingLog: while the log hangs, the program serves, reports it in its health, and
+// can be stopped.
 func TestHangingLog(t *testing.T) {
 	t.Parallel()
 	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "server.log")
@@ -44,7 +42,7 @@ func TestHangingLog(t *testing.T) {
 	p := startProcess(t, append([]string{"--log-file=" + log, "--data-dir=" + t.TempDir(), "--drain-timeout=5s", dir}, freePorts...)...)
 	cc := p.dial(t)
 
-	// 1 kB of name each, and as much again as the log has room for.
+	// Names of 1 kB fill the log's buffer twice.
 	var files sync.WaitGroup
 	var sent atomic.Int64
 	req := &filesv1.GetRequest{Name: strings.Repeat("x", 1000)}
@@ -97,7 +95,7 @@ func TestHangingLog(t *testing.T) {
 	}
 }
 
-// TestLogComesBack: when the disk answers again, so does health, and lines are written.
+// TestLogComesBack: when the disk works again, health recovers and lines are written.
 func TestLogComesBack(t *testing.T) {
 	t.Parallel()
 	log := filepath.Join(t.TempDir(), "server.log")
@@ -133,8 +131,8 @@ func TestLogComesBack(t *testing.T) {
 	reading.Wait()
 }
 
-// TestStartHangs: a program that cannot come to its start, because a file that it
-// reads hangs, can be told to stop all the same.
+// TestStartHangs: SIGTERM stops a program whose start hangs because one of its files
+// does.
 func TestStartHangs(t *testing.T) {
 	t.Parallel()
 	cert := filepath.Join(t.TempDir(), "cert.pem")
@@ -163,7 +161,7 @@ func TestStartHangs(t *testing.T) {
 	}
 }
 
-// hangingStore is one that cannot be closed.
+// hangingStore is a store whose Close hangs.
 type hangingStore struct {
 	register.Store
 	back chan struct{}
@@ -174,8 +172,8 @@ func (s hangingStore) Close() error {
 	return s.Store.Close()
 }
 
-// TestRegisterHangsAtTheEnd: a register that never comes to its end holds up neither
-// the log, which is written, nor the program.
+// TestRegisterHangsAtTheEnd: a register whose Close hangs keeps neither the log from
+// being written nor the program from ending.
 func TestRegisterHangsAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := openServer(t, "--drain-timeout=0s")
@@ -194,7 +192,7 @@ func TestRegisterHangsAtTheEnd(t *testing.T) {
 	}
 }
 
-// openServer opens a server in this process that does not serve yet.
+// openServer opens a server in this process without serving.
 func openServer(tb testing.TB, flags ...string) *server {
 	tb.Helper()
 	args := append(append(append([]string{}, freePorts...), "--data-dir="+tb.TempDir()), append(flags, tb.TempDir())...)

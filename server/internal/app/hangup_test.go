@@ -15,7 +15,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// TestHangup moves the log away and tells the program so.
+// TestHangup renames the log and sends SIGHUP: the program opens a new one.
 func TestHangup(t *testing.T) {
 	r := start(t)
 	numbers := r.numbersClient(t)
@@ -53,8 +53,8 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// TestHangupBeforeMain: SIGHUP is taken before the packages are initialized that take
-// long, for a service manager does not wait for main.
+// TestHangupBeforeMain: SIGHUP is handled before the packages that take long are
+// initialized, because a service manager does not wait for main.
 func TestHangupBeforeMain(t *testing.T) {
 	t.Parallel()
 	path, err := program()
@@ -99,8 +99,8 @@ func TestHangupEarly(t *testing.T) {
 	}
 }
 
-// TestHangupLate sends SIGHUP with SIGTERM, as service managers do, and again and again
-// while a server drains. It ends in order, and what it was told is durable.
+// TestHangupLate sends SIGHUP with SIGTERM, as service managers do, and repeatedly while
+// the server drains. The shutdown is orderly, and all reports are durable.
 func TestHangupLate(t *testing.T) {
 	t.Parallel()
 	dir, dataDir := t.TempDir(), t.TempDir()
@@ -155,7 +155,7 @@ func TestHangupLate(t *testing.T) {
 	begin(t, legacyDoor{numbers: next.legacy}, 7, 42).close()
 }
 
-// TestHangupGateway: a gateway that stands alone has no log, and nothing to do.
+// TestHangupGateway: a standalone gateway ignores SIGHUP.
 func TestHangupGateway(t *testing.T) {
 	t.Parallel()
 	server := startProcess(t, append([]string{"--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)

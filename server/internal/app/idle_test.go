@@ -12,8 +12,8 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// TestIdleConnection: a connection without a call is told to go, and its place is free
-// again; a client that has a call to make later connects anew.
+// TestIdleConnection: the server closes a connection without calls, which frees its
+// place. The client reconnects for its next call.
 func TestIdleConnection(t *testing.T) {
 	defer func(d time.Duration) { maxConnectionIdle = d }(maxConnectionIdle)
 	maxConnectionIdle = 100 * time.Millisecond

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// keepAlive is after how long a silent connection is asked whether it is alive, and
-// how long each answer may take; keepAliveProbes is how many may be missing. These
-// are Go's own.
+// keepAlive is the idle time before the first TCP keepalive probe and the interval
+// between probes; keepAliveProbes is how many may stay unanswered. These are Go's
+// defaults.
 const (
 	keepAlive       = 15 * time.Second
 	keepAliveProbes = 9
 )
 
-// listenConfig sets TCP keepalive on the listener, from which Linux gives it to the
-// connections that are accepted. Go would set it on each, by four system calls: a
-// legacy client has a connection for every file.
+// listenConfig sets TCP keepalive on the listener: on Linux, accepted connections
+// inherit it. Go would set it on each connection with four system calls, and a legacy
+// client opens a connection for every file.
 var listenConfig = net.ListenConfig{
 	KeepAlive: -1,
 	Control: func(_, _ string, raw syscall.RawConn) error {

@@ -4,6 +4,6 @@ package app
 
 import "net"
 
-// listenConfig leaves TCP keepalive to Go, which sets it on every connection: every
-// 15 s.
+// listenConfig leaves TCP keepalive to Go, which sets it on each connection, with an
+// interval of 15 s.
 var listenConfig net.ListenConfig

@@ -30,7 +30,7 @@ func (c oldClient) send(t *testing.T, text string) {
 	}
 }
 
-// expect reads what must come next, within that time.
+// expect reads text, which must be the next bytes and arrive within that time.
 func (c oldClient) expect(text string, within time.Duration) error {
 	c.SetReadDeadline(time.Now().Add(within))
 	got := make([]byte, len(text))
@@ -40,7 +40,8 @@ func (c oldClient) expect(text string, within time.Duration) error {
 	return nil
 }
 
-// leave ends the session in order: the gateway's EOF says that all is durable.
+// leave half-closes the connection. The gateway answers with EOF when all reports are
+// durable.
 func (c oldClient) leave(t *testing.T) {
 	t.Helper()
 	c.CloseWrite()
@@ -50,7 +51,7 @@ func (c oldClient) leave(t *testing.T) {
 	}
 }
 
-// dialFrom connects from an address of this machine.
+// dialFrom connects with a local address.
 func dialFrom(t *testing.T, from, addr string) oldClient {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}

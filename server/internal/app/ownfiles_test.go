@@ -18,8 +18,8 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// TestOwnFilesUnderAnyName serves the directory in which everything of the program's
-// own lies, moves its logs as programs for that do, and asks for all of it.
+// TestOwnFilesUnderAnyName serves a directory that holds all of the program's own files,
+// rotates the logs in several ways, and requests every file.
 func TestOwnFilesUnderAnyName(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -62,12 +62,12 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 	}
 	check("key.pem", "cert.pem", "numbers.db", "real.log", "logs/server[1].log", "logs/server[1]-2026-01-02T03-04-05.678.log")
 
-	// By other names.
+	// Links to them.
 	do(os.Link(in("numbers.db"), in("hard link")))
 	do(os.Symlink("key.pem", in("symbolic link")))
 	check("hard link", "symbolic link")
 
-	// Filled until it is rotated by its size, which replaces the symbolic link.
+	// Filled until it is rotated by size, which replaces the symbolic link.
 	var filling sync.WaitGroup
 	var isRotated atomic.Bool
 	for range 32 { // each answer takes 20 ms
@@ -92,7 +92,7 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 		check("logs/" + filepath.Base(path))
 	}
 
-	// Moved away as by logrotate, twice, and once elsewhere.
+	// Renamed as logrotate does, twice, and once to another directory.
 	for _, to := range []string{"logs/server[1].log.1", "logs/server[1].log.2", "elsewhere"} {
 		do(os.Rename(in("logs/server[1].log"), in(to)))
 		p.signal(t, syscall.SIGHUP)
@@ -117,7 +117,7 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 	}
 }
 
-// TestOwnFilesAreHidden serves the directory that the program writes into itself.
+// TestOwnFilesAreHidden serves the data directory itself.
 func TestOwnFilesAreHidden(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "sub", "server.log")

@@ -16,8 +16,8 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// serveName answers DNS queries for the addresses of any name with those, so that one
-// gRPC target has them all, and returns where it does.
+// serveName runs a DNS server that resolves every name to addrs, so that one gRPC target
+// has all of them. It returns the server's address.
 func serveName(tb testing.TB, addrs ...string) string {
 	tb.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -68,8 +68,8 @@ func nameReply(query []byte, addrs []string) []byte {
 	return reply
 }
 
-// pair is two servers that share a register, behind a gateway that gives them sessions
-// in turn. All three are processes.
+// pair is two servers that share a register, and a gateway in front of them that
+// balances sessions round robin. All three are processes.
 type pair struct {
 	servers [2]*process
 	logs    [2]string
@@ -96,7 +96,7 @@ func newPair(t *testing.T) *pair {
 	return p
 }
 
-// of returns the server that has the session of a client, and the other one.
+// of returns the server that has the client's session, and the other server.
 func (p *pair) of(t *testing.T, client string) (its, other *process) {
 	t.Helper()
 	for end := time.Now().Add(faultPatience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -111,9 +111,10 @@ func (p *pair) of(t *testing.T, client string) (its, other *process) {
 	return nil, nil
 }
 
-// TestFaultOldValueOverNewer: a client's server hangs while it draws; the client hangs up,
-// comes back by the other server, counts on and leaves in order; the server is killed. What
-// the gateway then does for the first connection must not undo what the second committed.
+// TestFaultOldValueOverNewer: a client's server hangs during a draw. The client closes
+// the connection, reconnects through the other server, counts on and disconnects in
+// order. Then the first server is killed. The gateway's recovery of the first connection
+// must not undo what the second one committed.
 func TestFaultOldValueOverNewer(t *testing.T) {
 	for name, hangUp := range map[string]func(oldClient){
 		"closed":               func(c oldClient) { c.Close() },

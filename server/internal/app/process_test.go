@@ -21,10 +21,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// buildDir is where the program is, once a test has built it. TestMain removes it.
+// buildDir holds the programs that tests have built. TestMain removes it.
 var buildDir string
 
-// program builds the program, once.
+// program builds the server, once.
 var program = sync.OnceValues(func() (path string, err error) {
 	if buildDir, err = os.MkdirTemp("", "parity-server-"); err != nil {
 		return "", err
@@ -36,7 +36,7 @@ var program = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// process is the program as its users run it, which can be killed.
+// process is a running server program.
 type process struct {
 	cmd          *exec.Cmd
 	stderr       *syncBuffer
@@ -45,7 +45,7 @@ type process struct {
 }
 
 // startProcess starts the program and returns when it serves gRPC and the original
-// protocols. It is killed when the test ends, if it still runs then.
+// protocols. It is killed at the end of the test.
 func startProcess(tb testing.TB, args ...string) *process {
 	tb.Helper()
 	path, err := program()
@@ -55,7 +55,7 @@ func startProcess(tb testing.TB, args ...string) *process {
 	return startCommand(tb, exec.Command(path, args...))
 }
 
-// startCommand is startProcess for a command that becomes the program.
+// startCommand does the same with a command that executes the program.
 func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	tb.Helper()
 	p := &process{cmd: cmd, stderr: &syncBuffer{}}
@@ -95,13 +95,13 @@ func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	return p
 }
 
-// kill is kill -9.
+// kill sends SIGKILL and waits.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	p.wait()
 }
 
-// terminate tells it to stop, and returns how it ended.
+// terminate sends SIGTERM, waits, and returns the error of Wait.
 func (p *process) terminate() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -109,10 +109,9 @@ func (p *process) terminate() error {
 	return p.wait()
 }
 
-// fixedPort returns a port that is free at all hosts, for a program that is to come back
-// at the same address. It lies below the range from which systems choose ports
-// themselves (32768 on Linux, 49152 elsewhere): any connection could take one of those
-// while the program is away.
+// fixedPort returns a port that is free at all hosts, for a program that is restarted at
+// the same address. It lies below the ephemeral range (from 32768 on Linux, from 49152
+// elsewhere): any connection could take an ephemeral port while the program is down.
 func fixedPort(tb testing.TB, hosts ...string) string {
 	tb.Helper()
 	const least, tries = 16 << 10, 100
@@ -143,8 +142,7 @@ func (p *process) dial(tb testing.TB) *grpc.ClientConn {
 	return cc
 }
 
-// launch starts the program and returns at once. It is killed when the test ends, if
-// it still runs then.
+// launch starts the program and returns at once. It is killed at the end of the test.
 func launch(tb testing.TB, args ...string) *process {
 	tb.Helper()
 	path, err := program()
@@ -161,7 +159,7 @@ func launch(tb testing.TB, args ...string) *process {
 	return p
 }
 
-// says waits until the program has said something, and returns what it matches.
+// says waits until the output on stderr matches pattern, and returns the submatches.
 func (p *process) says(tb testing.TB, pattern string) []string {
 	tb.Helper()
 	re := regexp.MustCompile(pattern)
@@ -175,7 +173,7 @@ func (p *process) says(tb testing.TB, pattern string) []string {
 	}
 }
 
-// endsWithin waits for the end, and returns the exit status; -1: a signal ended it.
+// endsWithin waits for the program to end and returns its exit status; -1: killed by a signal.
 func (p *process) endsWithin(tb testing.TB, most time.Duration) int {
 	tb.Helper()
 	ended := make(chan struct{})
@@ -199,7 +197,7 @@ func (p *process) signal(tb testing.TB, sig syscall.Signal) {
 	}
 }
 
-// admin fetches a page of the operators' port.
+// admin fetches a page of the admin address.
 func (p *process) admin(tb testing.TB, path string) (code int, body string) {
 	tb.Helper()
 	address := p.says(tb, `msg="serving metrics, health and profiles" address=(\S+)`)[1]

@@ -13,10 +13,10 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-// TestGetsThatNobodyReads has hundreds of Gets whose peers have no window, or window
-// for anything but do not read their sockets. They hold what the account allows, and
-// newcomers notice nothing. Each would have held a chunk of 1 MiB.
-// PARITY_DOOR_SCALE=full has 15,800 of them and waits until they have all been cut off.
+// TestGetsThatNobodyReads opens hundreds of Gets whose clients either have no
+// flow-control window, or have window but do not read their sockets. Without a bound
+// each would hold a chunk of 1 MiB. Together they hold at most the reply buffer, and new
+// clients are served. PARITY_DOOR_SCALE=full opens 15,800 and waits until all are closed.
 func TestGetsThatNobodyReads(t *testing.T) {
 	full := os.Getenv("PARITY_DOOR_SCALE") == "full"
 	for _, deaf := range []bool{false, true} {
@@ -59,7 +59,7 @@ func TestGetsThatNobodyReads(t *testing.T) {
 					t.Fatalf("call %d: %+v, %v; want ResourceExhausted", i, r, err)
 				}
 			}
-			// A deaf peer answers no pings either.
+			// A client that does not read answers no pings either.
 			for end := time.Now().Add(3 * sendTimeout); deaf && b.metric(t, "parity_grpc_connections") > 1; time.Sleep(time.Second) {
 				if time.Now().After(end) {
 					t.Fatalf("not cut off: %s", b.page(t, "/metrics"))
@@ -69,8 +69,8 @@ func TestGetsThatNobodyReads(t *testing.T) {
 	}
 }
 
-// TestDrawsThatNobodyReads has sessions draw that have no window for the numbers: no
-// number is made for them, and so none waits.
+// TestDrawsThatNobodyReads has sessions without a flow-control window draw. The server
+// draws no numbers for them, so none wait in memory.
 func TestDrawsThatNobodyReads(t *testing.T) {
 	b := startBesieged(t)
 	before := b.resident(t)

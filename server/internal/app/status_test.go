@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// wantStatus checks the code and that the details say why.
+// wantStatus checks the code and the reason in the details of err.
 func wantStatus(t *testing.T, what string, err error, code codes.Code, reason string) {
 	t.Helper()
 	st := status.Convert(err)

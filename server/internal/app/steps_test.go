@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestStepsAreBounded: what hangs is left behind, and what comes after it runs.
+// TestStepsAreBounded: a step that hangs is abandoned, and the next steps run.
 func TestStepsAreBounded(t *testing.T) {
 	const drain = 10 * time.Second
 	errFailed := errors.New("failed")
@@ -46,8 +46,8 @@ func TestStepsAreBounded(t *testing.T) {
 	}
 }
 
-// TestEndIsBounded: should a step hang that nobody thought could, the program ends all
-// the same, and says which.
+// TestEndIsBounded: the program ends even if a step hangs that is not bounded by itself,
+// and names the step.
 func TestEndIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// faultPatience is how long what must happen may take.
+// faultPatience bounds every wait of these tests.
 const faultPatience = 60 * time.Second
 
 func valueOf(t *testing.T, numbers numbersv1.NumberServiceClient, id int32) int64 {
@@ -35,7 +35,7 @@ func awaitValue(t *testing.T, numbers numbersv1.NumberServiceClient, id int32, w
 	}
 }
 
-// faultScale returns a number that the environment may set.
+// faultScale returns the number in the environment variable name, else ordinary.
 func faultScale(t *testing.T, name string, ordinary int) int {
 	t.Helper()
 	text := os.Getenv(name)
@@ -49,7 +49,7 @@ func faultScale(t *testing.T, name string, ordinary int) int {
 	return n
 }
 
-// startAlone starts a server whose log is in the file that is returned.
+// startAlone starts a server and returns it and the path of its log.
 func startAlone(t *testing.T, flags ...string) (p *process, log string) {
 	t.Helper()
 	dataDir := t.TempDir()
@@ -57,9 +57,9 @@ func startAlone(t *testing.T, flags ...string) (p *process, log string) {
 	return startProcess(t, append(args, t.TempDir())...), filepath.Join(dataDir, "server.log")
 }
 
-// TestFaultSilentStrangers fills the server with connections of one address that say
-// nothing. Newcomers get in at once all the same, and those who count notice nothing.
-// PARITY_FAULT_STRANGERS=16384 with the flags' defaults is a full house.
+// TestFaultSilentStrangers fills the server with silent connections from one address.
+// New clients are still admitted at once, and counting clients are not disturbed.
+// PARITY_FAULT_STRANGERS=16384 fills a server with the default limits.
 func TestFaultSilentStrangers(t *testing.T) {
 	strangers := faultScale(t, "PARITY_FAULT_STRANGERS", 400)
 	raiseFileLimit(t, strangers+100)
@@ -96,8 +96,8 @@ func TestFaultSilentStrangers(t *testing.T) {
 	}
 }
 
-// TestFaultTalkingStrangers fills the places of one address with sessions. Another one
-// has places left.
+// TestFaultTalkingStrangers opens as many sessions from one address as it may have.
+// Another address can still connect.
 func TestFaultTalkingStrangers(t *testing.T) {
 	strangers := faultScale(t, "PARITY_FAULT_STRANGERS", 400)
 	raiseFileLimit(t, strangers+100)
@@ -124,8 +124,8 @@ func TestFaultTalkingStrangers(t *testing.T) {
 	}
 }
 
-// TestFaultManySessionsOfOneID opens more sessions of one ID than the service takes. The
-// next is closed at once and is not tried again, and others come in.
+// TestFaultManySessionsOfOneID opens more sessions of one ID than the service allows. The
+// connection is closed at once, the gateway does not retry, and other IDs are admitted.
 func TestFaultManySessionsOfOneID(t *testing.T) {
 	const most = 64 // the default
 	p, log := startAlone(t)
@@ -159,9 +159,9 @@ func TestFaultManySessionsOfOneID(t *testing.T) {
 	}
 }
 
-// TestFaultFloodOfValues has one session send values as fast as it can. The newest is
-// kept, few are reported, and the log says how many were not.
-// PARITY_FAULT_FLOOD_MIB=256 measures what it costs.
+// TestFaultFloodOfValues sends values in one session as fast as it can. The newest value
+// is kept, few are reported, and the log says how many were merged.
+// PARITY_FAULT_FLOOD_MIB=256 measures the cost.
 func TestFaultFloodOfValues(t *testing.T) {
 	const rate = 1000 // the flag's default
 	mib := faultScale(t, "PARITY_FAULT_FLOOD_MIB", 4)
