@@ -2,19 +2,26 @@ package files
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/pagetoken"
 )
 
-// maxPage is the most files of one page: with the longest names they stay well
-// below the 4 MiB that gRPC clients take as one message.
+// maxPage is the maximum number of files in a page. With the longest names a page stays
+// well below 4 MiB, the largest message that gRPC clients accept by default.
 const maxPage = 1000
+
+// The page tokens of the two sources. Both hold the position of the last file of a page:
+// in the cache, the sequence number of its insertion; in the directory, its name.
+const (
+	cacheToken     pagetoken.Kind = "cache"
+	directoryToken pagetoken.Kind = "directory"
+)
+
+var errPageToken = apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that List returned for this source")
 
 // List returns a page of the cache or of the directory.
 func (s *Service) List(ctx context.Context, req *filesv1.ListRequest) (*filesv1.ListResponse, error) {
@@ -41,15 +48,16 @@ func (s *Service) list(ctx context.Context, req *filesv1.ListRequest) (*filesv1.
 	return nil, apierror.InvalidArgument("INVALID_SOURCE", "source", fmt.Sprintf("%d is no source", req.GetSource()))
 }
 
-// listCache continues after the entry that the token names by its place in the
-// order in which files came into the cache.
+// listCache adds the files of the cache after the token's position, in the order of their
+// insertion.
 func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) error {
-	position, err := decodeToken("cache", token)
-	if err != nil {
-		return err
+	position, ok := cacheToken.Decode(token)
+	if !ok {
+		return errPageToken
 	}
 	var after uint64
 	if position != "" {
+		var err error
 		if after, err = strconv.ParseUint(position, 10, 64); err != nil {
 			return errPageToken
 		}
@@ -62,18 +70,19 @@ func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) 
 		resp.Files = append(resp.Files, describe(e.Info, true))
 	}
 	if len(entries) > size {
-		resp.NextPageToken = encodeToken("cache", strconv.FormatUint(entries[size-1].Seq, 10))
+		resp.NextPageToken = cacheToken.Encode(strconv.FormatUint(entries[size-1].Seq, 10))
 	}
 	return nil
 }
 
-// listDirectory continues after the name that the token holds.
+// listDirectory adds the files of the directory after the token's position, in the order
+// of their names. It leaves out those whose name Get refuses.
 func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse, token string, size int) error {
-	after, err := decodeToken("directory", token)
-	if err != nil {
-		return err
+	after, ok := directoryToken.Decode(token)
+	if !ok {
+		return errPageToken
 	}
-	found, more, err := s.cache.Walk(ctx, after, size, canGet)
+	found, more, err := s.cache.Walk(ctx, after, size, func(name string) bool { return checkName(name) == "" })
 	if err != nil {
 		return err
 	}
@@ -81,33 +90,7 @@ func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse,
 		resp.Files = append(resp.Files, describe(info, s.cache.Contains(info)))
 	}
 	if more {
-		resp.NextPageToken = encodeToken("directory", found[len(found)-1].Name)
+		resp.NextPageToken = directoryToken.Encode(found[len(found)-1].Name)
 	}
 	return nil
-}
-
-// canGet reports whether Get takes that name.
-func canGet(name string) bool { return len(name) <= maxName && utf8.ValidString(name) }
-
-var errPageToken = apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that List returned for this source")
-
-// encodeToken makes a page token that is good for one source only.
-func encodeToken(source, position string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(source + ":" + position))
-}
-
-// decodeToken returns the position that a token holds, "" for the first page.
-func decodeToken(source, token string) (position string, err error) {
-	if token == "" {
-		return "", nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
-		return "", errPageToken
-	}
-	position, ok := strings.CutPrefix(string(b), source+":")
-	if !ok || position == "" {
-		return "", errPageToken
-	}
-	return position, nil
 }

@@ -1,5 +1,5 @@
-// Package files implements FileService: it checks what callers ask for, reads it
-// through the file cache, and says how it went in the service's statuses.
+// Package files implements FileService over a file cache: it validates requests, pages
+// lists, streams files and maps errors to statuses. The cache decides which files exist.
 package files
 
 import (
@@ -11,11 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
@@ -24,13 +21,13 @@ import (
 	"example.com/parity/server/internal/flow"
 )
 
-// maxName is the length of a file name in bytes: what the original file protocol
-// reads as one request.
+// maxName is the maximum length of a file name in bytes. The original file server reads
+// no more as one request.
 const maxName = 1024
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Service is the FileService of one directory.
+// Service is the FileService over one cache.
 type Service struct {
 	filesv1.UnimplementedFileServiceServer
 	cache   *filecache.Cache
@@ -39,9 +36,9 @@ type Service struct {
 
 var _ filesv1.FileServiceServer = (*Service)(nil)
 
-// New returns the service of the files that the cache reads. What callers in this
-// process are sent is charged to replies; those of a connection have windows of their
-// own.
+// New returns the service of the cache's files. The bytes in flight to callers in this
+// process are charged to replies. Calls from the network have a window in their context:
+// see [flow.FromContext].
 func New(cache *filecache.Cache, replies *flow.Account) *Service {
 	return &Service{cache: cache, replies: replies}
 }
@@ -75,14 +72,14 @@ func (s *Service) get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer
 	return s.send(f, req.GetOffset(), end, stream)
 }
 
-// send sends the bytes of f from off to end. What it takes from the cache or the disk
-// is never more than the peer has room for.
+// send sends the bytes of f from off to end. It reads no more from the cache or the disk
+// than the call's window has room for.
 func (s *Service) send(f *filecache.File, off, end int64, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
 	ctx := stream.Context()
 	window := s.replies.Window(ctx)
 	defer window.Close()
-	// The cache knows the checksum of a whole file: computing it again for every
-	// caller would be most of the work of sending.
+	// The cache knows the checksum of a whole file. Computing it for every caller would
+	// be most of the work of sending.
 	known := off == 0 && end == f.Size && f.HasChecksum()
 	var sum uint32
 	resp := &filesv1.GetResponse{File: describe(f.Info, f.Cached)}
@@ -114,11 +111,11 @@ func (s *Service) send(f *filecache.File, off, end int64, stream grpc.ServerStre
 		if err := stream.Send(resp); err != nil {
 			return err
 		}
-		resp = &filesv1.GetResponse{} // what has been sent is not touched again
+		resp = &filesv1.GetResponse{} // a sent message must not change
 	}
 }
 
-// next returns the next bytes to send, as soon as there is a window for them.
+// next waits for room in the window and returns the next bytes to send.
 func next(ctx context.Context, f *filecache.File, off, end int64, window flow.Window) ([]byte, error) {
 	granted, err := window.Reserve(ctx, min(end-off, f.ChunkSize(off)))
 	if err != nil {
@@ -132,23 +129,31 @@ func next(ctx context.Context, f *filecache.File, off, end int64, window flow.Wi
 }
 
 func validateGet(req *filesv1.GetRequest) error {
-	name := req.GetName()
-	switch {
-	case name == "":
-		return apierror.InvalidArgument("INVALID_NAME", "name", "must not be empty")
-	case len(name) > maxName:
-		return apierror.InvalidArgument("INVALID_NAME", "name",
-			fmt.Sprintf("must not be longer than %d bytes, has %d", maxName, len(name)))
-	case !utf8.ValidString(name):
-		return apierror.InvalidArgument("INVALID_NAME", "name", "must be UTF-8")
-	case strings.ContainsRune(name, 0):
-		return apierror.InvalidArgument("INVALID_NAME", "name", "must not contain a NUL")
-	case req.GetOffset() < 0:
+	if problem := checkName(req.GetName()); problem != "" {
+		return apierror.InvalidArgument("INVALID_NAME", "name", problem)
+	}
+	if req.GetOffset() < 0 {
 		return apierror.InvalidArgument("INVALID_OFFSET", "offset", "must not be negative")
-	case req.GetLimit() < 0:
+	}
+	if req.GetLimit() < 0 {
 		return apierror.InvalidArgument("INVALID_LIMIT", "limit", "must not be negative")
 	}
 	return nil
+}
+
+// checkName returns what is wrong with a name as the name of a request, or "".
+func checkName(name string) string {
+	switch {
+	case name == "":
+		return "must not be empty"
+	case len(name) > maxName:
+		return fmt.Sprintf("must not be longer than %d bytes, has %d", maxName, len(name))
+	case !utf8.ValidString(name):
+		return "must be UTF-8"
+	case strings.ContainsRune(name, 0):
+		return "must not contain a NUL"
+	}
+	return ""
 }
 
 func describe(info filecache.Info, cached bool) *filesv1.File {
@@ -163,32 +168,21 @@ func describe(info filecache.Info, cached bool) *filesv1.File {
 
 var errOtherVersion = apierror.New(codes.Aborted, "VERSION_MISMATCH", "the file's current version is another one")
 
-// retryDelay is when to try again what the disk prevented: the directory is looked for
-// once a second.
+// retryDelay is when a caller may retry after a failure of the disk. The cache looks for
+// a missing directory once a second.
 const retryDelay = time.Second
 
-func unavailable(reason, message string) error {
-	return apierror.New(codes.Unavailable, reason, message, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay)})
-}
-
-// toStatus turns what went wrong into what the caller is told.
+// toStatus returns the error that a caller receives for err.
 func toStatus(err error) error {
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, filecache.ErrNotFound):
 		return apierror.New(codes.NotFound, "FILE_NOT_FOUND", "no such file")
 	case errors.Is(err, filecache.ErrChanged):
 		return apierror.New(codes.Aborted, "FILE_CHANGED", "the file was changed while it was being read")
 	case errors.Is(err, filecache.ErrDirectory):
-		return unavailable("DIRECTORY_UNAVAILABLE", "the directory of the files is away")
+		return apierror.Unavailable("DIRECTORY_UNAVAILABLE", "the directory of the files is away", retryDelay)
 	case errors.Is(err, filecache.ErrDisk):
-		return unavailable("DISK_UNAVAILABLE", "the disk of the files does not answer")
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return status.FromContextError(err).Err()
+		return apierror.Unavailable("DISK_UNAVAILABLE", "the disk of the files does not answer", retryDelay)
 	}
-	if _, coded := status.FromError(err); coded {
-		return err
-	}
-	return apierror.Internal(err)
+	return apierror.From(err)
 }

@@ -2,16 +2,14 @@ package flow
 
 import "sync/atomic"
 
-// part is what one holder may have beside what stays free: a quarter of that. So one
-// alone gets a fifth of the account, many share it, and the last of it is never one
-// peer's.
+// part limits a holder to a quarter of what remains free. So a single holder gets a
+// fifth of the account, many share it, and no holder takes the last of it.
 const part = 4
 
-// Account is the bytes that all peers of the process together may have waiting for
-// them. Nobody waits for it: who gets nothing of it goes on with the little that
-// everyone has of his own, and which is not charged here. So those who read are not
-// held up by those who do not, and the bytes waiting are at most the account and what
-// everyone has of his own.
+// Account bounds the bytes in flight to all peers of the process. Taking never waits: a
+// holder that gets nothing uses its own small allowance, which is not charged here. So
+// slow readers do not delay fast ones, and the bytes in flight are at most the account
+// plus all allowances. It is safe for concurrent use.
 type Account struct {
 	limit int64
 	held  atomic.Int64
@@ -23,8 +21,8 @@ func NewAccount(limit int64) *Account { return &Account{limit: limit} }
 // Held returns how many bytes are charged.
 func (a *Account) Held() int64 { return a.held.Load() }
 
-// Take charges up to want bytes to a holder who is charged have already, and returns
-// how many.
+// Take charges up to want bytes to a holder that is charged have bytes already. It returns
+// how many it charged.
 func (a *Account) Take(have, want int64) int64 {
 	for {
 		held := a.held.Load()
@@ -38,11 +36,11 @@ func (a *Account) Take(have, want int64) int64 {
 	}
 }
 
-// Charge charges n bytes whether there is room or not, for what cannot be cut up.
+// Charge charges n bytes even beyond the limit, for messages that cannot be split.
 func (a *Account) Charge(n int64) { a.held.Add(n) }
 
 // Release gives back n bytes.
 func (a *Account) Release(n int64) { a.held.Add(-n) }
 
-// Limit returns how many bytes there are.
+// Limit returns the size of the account in bytes.
 func (a *Account) Limit() int64 { return a.limit }

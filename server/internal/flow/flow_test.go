@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAccountIsShared has holders ask for all they can get, one after the other:
-// everyone gets something, and nobody the last of it.
+// TestAccountIsShared lets holders take all they can get, one after the other: each gets
+// something, and none gets the last of it.
 func TestAccountIsShared(t *testing.T) {
 	const limit = 1 << 20
 	a := NewAccount(limit)
@@ -35,7 +35,7 @@ func TestAccountIsShared(t *testing.T) {
 	}
 }
 
-// TestAccountIsABound has many take and release at once.
+// TestAccountIsABound takes and releases concurrently.
 func TestAccountIsABound(t *testing.T) {
 	a := NewAccount(100_000)
 	var group sync.WaitGroup
@@ -63,14 +63,14 @@ func TestLocal(t *testing.T) {
 	if n, err := w.Reserve(t.Context(), 100); n != 100 || err != nil || a.Held() != 0 {
 		t.Errorf("Reserve(100) = %d, %v, with %d charged", n, err, a.Held())
 	}
-	for range 3 { // what was reserved before has been sent
+	for range 3 { // each Reserve means that the bytes before have been sent
 		if n, err := w.Reserve(t.Context(), 100_000); n != 100_000 || err != nil || a.Held() != 100_000-localOwn {
 			t.Errorf("Reserve(100,000) = %d, %v, with %d charged", n, err, a.Held())
 		}
 	}
 	w.Return(10_000)
 	if held := a.Held(); held != 90_000-localOwn {
-		t.Errorf("%d charged after 10,000 of it were returned", held)
+		t.Errorf("%d charged after 10,000 were returned", held)
 	}
 	w.Close()
 	w.Close()
@@ -84,7 +84,7 @@ func TestLocal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.Reserve(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("Reserve for a call that has ended: %v", err)
+		t.Errorf("Reserve after the end of the call: %v", err)
 	}
 }
 
@@ -94,10 +94,25 @@ func TestContext(t *testing.T) {
 		t.Errorf("FromContext of a call without a window = %v", w)
 	}
 	if _, own := a.Window(t.Context()).(*local); !own {
-		t.Error("a call without a window has none of the account's either")
+		t.Error("a call without a window does not get a local one")
 	}
 	w := a.Local()
 	if got := a.Window(NewContext(t.Context(), w)); got != w {
 		t.Errorf("Window = %v, want the call's own", got)
+	}
+}
+
+func TestHalfDuplex(t *testing.T) {
+	type key struct{}
+	parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	if IsHalfDuplex(parent) {
+		t.Error("an ordinary context is half-duplex")
+	}
+	ctx := context.WithValue(&HalfDuplexContext{parent}, contextKey{}, nil) // as interceptors wrap it
+	if !IsHalfDuplex(ctx) || ctx.Value(key{}) != "value" {
+		t.Errorf("half-duplex %v, value %v", IsHalfDuplex(ctx), ctx.Value(key{}))
+	}
+	if cancel(); !errors.Is(ctx.Err(), context.Canceled) {
+		t.Errorf("Err = %v after its parent's end", ctx.Err())
 	}
 }

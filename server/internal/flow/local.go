@@ -2,11 +2,12 @@ package flow
 
 import "context"
 
-// localOwn is how many bytes every call in this process may have waiting whatever
-// the others have: a chunk that keeps a connection of the original protocols busy.
+// localOwn is the allowance of a call in this process, in bytes: a chunk that keeps a
+// connection of the original protocols busy.
 const localOwn = 16 << 10
 
-// Window returns the window of the call that ctx belongs to.
+// Window returns the window of the call that ctx belongs to: its own if it comes from the
+// network, else a local one.
 func (a *Account) Window(ctx context.Context) Window {
 	if w := FromContext(ctx); w != nil {
 		return w
@@ -14,9 +15,9 @@ func (a *Account) Window(ctx context.Context) Window {
 	return a.Local()
 }
 
-// Local returns the window of a call from this process. Its caller takes each message
-// before the handler goes on, and has sent the bytes of one when it asks for the next:
-// they count as held until the next Reserve.
+// Local returns the window of a call from this process. The caller has sent the bytes of
+// one message when it asks for the next, so bytes count as in flight until the next
+// Reserve.
 func (a *Account) Local() Window { return &local{account: a} }
 
 type local struct {

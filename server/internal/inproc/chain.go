@@ -6,8 +6,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// chainUnary makes one interceptor of many, as grpc.ChainUnaryInterceptor does for
-// a server.
+// chainUnary combines interceptors as grpc.ChainUnaryInterceptor does for a server.
 func chainUnary(all []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		for i := len(all) - 1; i >= 0; i-- {
@@ -18,8 +17,7 @@ func chainUnary(all []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	}
 }
 
-// chainStream makes one interceptor of many, as grpc.ChainStreamInterceptor does
-// for a server.
+// chainStream combines interceptors as grpc.ChainStreamInterceptor does for a server.
 func chainStream(all []grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		for i := len(all) - 1; i >= 0; i-- {

@@ -5,26 +5,26 @@ import (
 	"sync"
 )
 
-// maxIdle is how many coroutines without work are kept. A new one has to grow its
-// stack for the interceptors and the handler, which for a small file costs more than
-// the call; beyond as many as begin at about the same time there is nothing to gain.
+// maxIdle is how many idle coroutines are kept for reuse. A new one has to grow its stack
+// for the interceptors and the handler, which costs more than the call of a small file.
+// More than the calls that begin at about the same time gain nothing.
 const maxIdle = 64
 
-// coroutine runs one handler after the other.
+// coroutine runs handlers, one after the other.
 type coroutine struct {
 	work func(yield func(any) bool) (again bool)
 	next func() (any, bool)
 	stop func()
 }
 
-// over is what a coroutine hands out when its handler has returned.
+// over is what a coroutine yields when its handler has returned.
 type over struct{}
 
 func newCoroutine() *coroutine {
 	co := &coroutine{}
 	co.next, co.stop = iter.Pull(func(yield func(any) bool) {
 		for co.work(yield) {
-			co.work = nil // it holds on to the call
+			co.work = nil // it references the call
 			if !yield(over{}) {
 				return
 			}
@@ -33,7 +33,7 @@ func newCoroutine() *coroutine {
 	return co
 }
 
-// coroutines are those without work.
+// coroutines is a pool of idle coroutines.
 type coroutines struct {
 	mu     sync.Mutex
 	idle   []*coroutine
@@ -51,7 +51,7 @@ func (p *coroutines) get() *coroutine {
 	return newCoroutine()
 }
 
-// put takes back a coroutine whose handler has returned.
+// put returns a coroutine whose handler has returned to the pool.
 func (p *coroutines) put(co *coroutine) {
 	p.mu.Lock()
 	keep := !p.closed && len(p.idle) < maxIdle
@@ -64,7 +64,7 @@ func (p *coroutines) put(co *coroutine) {
 	}
 }
 
-// close ends those without work, and the others when their work is done.
+// close stops the idle coroutines, and each other one when its handler returns.
 func (p *coroutines) close() {
 	p.mu.Lock()
 	idle := p.idle

@@ -1,11 +1,31 @@
-// Package inproc calls the services in this process as generated clients do.
+// Package inproc connects generated clients to services in the same process.
 //
-// Nothing is encoded, no bytes are copied, and the two sides of a call take turns:
-// a unary call is a function call, and a streaming one is a coroutine of its
-// caller. So a message costs no trip through the scheduler, and a call no more
-// memory than its stack. The price is that each side of a stream must be used by
-// one goroutine at a time, and that a handler which wants the next request has said
-// all it has to say: a caller who waits for more then gets an error, not silence.
+// It encodes nothing and copies no bytes. A unary call is a function call; the handler of
+// a streaming call is a coroutine of its caller. So a message costs no scheduling, and a
+// call costs little more memory than its stack.
+//
+// # Callers
+//
+// Streams are half-duplex: the two sides take turns (see [flow.HalfDuplexContext]), and
+// each side is used by one goroutine at a time. The handler runs only while its caller is
+// in SendMsg or RecvMsg. A caller that waits for a response while the handler waits for a
+// request gets an INTERNAL error instead of a deadlock.
+//
+// # Handlers
+//
+// A handler recognizes a half-duplex stream by [flow.IsHalfDuplex]. It must not
+//   - use the stream from any goroutine but the one it was called in;
+//   - use the stream after it has returned;
+//   - wait for anything that needs its caller to continue, such as another call of the same
+//     caller, or for a timer: it blocks its caller;
+//   - send more than 16 responses to one request of a client stream: the call then ends
+//     with RESOURCE_EXHAUSTED;
+//   - modify a message that it has sent, or anything a received message points to: the two
+//     sides share them;
+//   - depend on headers or trailers: there are none.
+//
+// A panic of a handler continues in its caller. Package inproctest runs handlers under a
+// checker of these rules.
 package inproc
 
 import (
@@ -20,11 +40,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Network is the network of the peer's address in calls from this process.
+// Network is the network of the peer address of every call.
 const Network = "inproc"
 
-// Channel is a connection to services that are registered with it. Registering
-// must be over before the first call.
+// Channel is a connection to the services that are registered with it. All services must
+// be registered before the first call. After that it is safe for concurrent use.
 type Channel struct {
 	unary   grpc.UnaryServerInterceptor
 	stream  grpc.StreamServerInterceptor
@@ -32,7 +52,7 @@ type Channel struct {
 	pool    coroutines
 }
 
-// Close gives up what the channel keeps for calls to come. There must be none.
+// Close frees the idle coroutines. No call may begin after it.
 func (c *Channel) Close() { c.pool.close() }
 
 var (
@@ -40,7 +60,7 @@ var (
 	_ grpc.ServiceRegistrar    = (*Channel)(nil)
 )
 
-// method is a method of a service; one of unary and stream is set.
+// method is a method of a service. Either unary or stream is set.
 type method struct {
 	service any
 	unary   *grpc.MethodDesc
@@ -48,8 +68,7 @@ type method struct {
 	info    *grpc.StreamServerInfo // of stream
 }
 
-// NewChannel returns a channel without services, with the given interceptors, the
-// first outermost.
+// NewChannel returns a channel without services. The first interceptor is the outermost.
 func NewChannel(unary []grpc.UnaryServerInterceptor, stream []grpc.StreamServerInterceptor) *Channel {
 	return &Channel{unary: chainUnary(unary), stream: chainStream(stream), methods: map[string]method{}}
 }
@@ -86,8 +105,8 @@ func (c *Channel) Invoke(ctx context.Context, name string, args, reply any, _ ..
 	return share(reply, resp)
 }
 
-// NewStream implements grpc.ClientConnInterface. The stream ends with ctx at the
-// latest.
+// NewStream implements grpc.ClientConnInterface. The caller must receive until an error,
+// or end ctx, to release the stream.
 func (c *Channel) NewStream(ctx context.Context, _ *grpc.StreamDesc, name string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
 	m := c.methods[name]
 	if m.stream == nil {
@@ -100,7 +119,7 @@ func unknown(name string) error {
 	return status.Error(codes.Unimplemented, fmt.Sprintf("unknown method %s", name))
 }
 
-// serverContext is the context of a call on the service's side.
+// serverContext returns the context of the handler of a call.
 func serverContext(ctx context.Context) context.Context {
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
 		ctx = metadata.NewIncomingContext(ctx, md)

@@ -9,10 +9,9 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// share makes to say what from says, without a deep copy. That is right because
-// neither the services nor the gateway touch a message once it is sent, or write to
-// what a received one points to. The messages of streams are done field by field;
-// reflection would cost more than the rest of the call.
+// share makes to a shallow copy of from. That is safe because nobody modifies a sent
+// message, or what a received message points to. The messages of streams are copied field
+// by field: reflection would cost more than the rest of the call.
 func share(to, from any) error {
 	switch from := from.(type) {
 	case *filesv1.GetResponse:

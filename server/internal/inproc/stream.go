@@ -10,48 +10,50 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"example.com/parity/server/internal/flow"
 )
 
-// maxQueued is how many responses a handler may send while its caller is sending a
-// request. The services send one for each request, and one at the end.
+// maxQueued is how many responses a handler may send while its caller sends a request.
+// The services send one for each request, and one at the end.
 const maxQueued = 16
 
-// wantsRequest is what a handler's coroutine hands out instead of a response when it
-// can do no more without a request.
+// wantsRequest is what the coroutine yields in place of a response when the handler waits
+// for a request.
 type wantsRequest struct{}
 
-// stream is a streaming call: both its sides, for they share a coroutine.
+// stream is both sides of a streaming call.
 type stream struct {
 	clientStreams bool
 	caller        context.Context
-	ctx           context.Context // the server's side's, which ends a moment after the caller's
+	ctx           flow.HalfDuplexContext // of the handler; ends shortly after the caller's
 	cancel        context.CancelFunc
 
 	pool *coroutines
 
-	mu      sync.Mutex  // one goroutine runs the coroutine, or ends it, at a time
-	unwatch func() bool // ends the watch on the caller's context
-	co      *coroutine  // runs the handler to its next response, or to wantsRequest; nil when it is over
-	err     error       // what the handler returned, once it is over
+	mu      sync.Mutex  // one goroutine resumes or stops the coroutine at a time
+	unwatch func() bool // unregisters from the caller's context
+	co      *coroutine  // runs the handler up to its next response or wantsRequest; nil when the handler has returned
+	err     error       // the handler's, when it has returned
 
-	// These are handed over along with the turn.
-	request any  // the next request, nil if there is none
-	closed  bool // there will be no more requests
+	// Only the side that has the turn accesses these.
+	request any  // the next request; nil if there is none
+	closed  bool // there are no more requests
 	queued  []any
 	yield   func(any) bool
-	stopped bool // yield has said that there will be no more turns
+	stopped bool // yield has returned false: it must not be called again
 }
 
 func newStream(caller context.Context, pool *coroutines, m method, intercept grpc.StreamServerInterceptor) *stream {
 	s := &stream{clientStreams: m.stream.ClientStreams, caller: caller, pool: pool, co: pool.get()}
-	s.ctx, s.cancel = context.WithCancel(serverContext(caller))
+	s.ctx.Context, s.cancel = context.WithCancel(serverContext(caller))
 	s.co.work = func(yield func(any) bool) (again bool) {
 		s.yield = yield
 		s.err = intercept(m.service, (*serverSide)(s), m.info, m.stream.Handler)
 		return !s.stopped
 	}
-	// A caller who gives up need not say so in any other way than by its context. It
-	// may have done so already: mu makes that wait until unwatch is set.
+	// A caller may cancel its context and never use the stream again. The context may have
+	// ended already: mu holds the function back until unwatch is set.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwatch = context.AfterFunc(caller, func() {
@@ -62,14 +64,13 @@ func newStream(caller context.Context, pool *coroutines, m method, intercept grp
 	return s
 }
 
-// abort ends the handler where it stands, with that error for the caller. The
-// caller holds mu.
+// abort stops the handler, and ends the call with err. The caller holds mu.
 func (s *stream) abort(err error) {
-	defer func() { s.err = err }() // whatever the handler makes of it
+	defer func() { s.err = err }() // whatever the handler returns
 	s.leave().stop()
 }
 
-// leave gives up the coroutine, which the caller has to see to. The caller holds mu.
+// leave detaches the coroutine and returns it. The caller holds mu.
 func (s *stream) leave() *coroutine {
 	co := s.co
 	s.co = nil
@@ -78,15 +79,15 @@ func (s *stream) leave() *coroutine {
 	return co
 }
 
-// checkContext ends the call if its context has ended. The caller holds mu.
+// checkContext aborts the call if the caller's context has ended. The caller holds mu.
 func (s *stream) checkContext() {
 	if err := s.caller.Err(); err != nil && s.co != nil {
 		s.abort(status.FromContextError(err).Err())
 	}
 }
 
-// run gives the handler a turn. It returns an error when the handler is over: its
-// own, or else io.EOF. The caller holds mu.
+// run gives the handler a turn. When the handler has returned, the error is its own, or
+// io.EOF. The caller holds mu.
 func (s *stream) run() (any, error) {
 	if s.co != nil {
 		resp, going := s.co.next()
@@ -96,7 +97,7 @@ func (s *stream) run() (any, error) {
 		if co := s.leave(); going {
 			s.pool.put(co)
 		} else {
-			// The handler panicked in an earlier turn, and whoever had that turn recovered.
+			// The handler panicked in an earlier turn, and the caller recovered.
 			s.err = errPanicked
 		}
 	}
@@ -106,8 +107,8 @@ func (s *stream) run() (any, error) {
 	return nil, io.EOF
 }
 
-// SendMsg implements grpc.ClientStream. In a method with many requests the handler
-// has dealt with this one when SendMsg returns.
+// SendMsg implements grpc.ClientStream. In a client stream the handler has processed m when
+// SendMsg returns.
 func (s *stream) SendMsg(m any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,12 +122,12 @@ func (s *stream) SendMsg(m any) error {
 	return s.advance()
 }
 
-// advance lets the handler go on until it wants a request.
+// advance runs the handler until it waits for a request.
 func (s *stream) advance() error {
 	for {
 		resp, err := s.run()
 		if err != nil {
-			return io.EOF // as in every stream, RecvMsg has the reason
+			return io.EOF // RecvMsg returns the reason
 		}
 		if _, wants := resp.(wantsRequest); wants {
 			return nil
@@ -162,7 +163,7 @@ func (s *stream) RecvMsg(m any) error {
 		return err
 	}
 	if _, wants := resp.(wantsRequest); wants {
-		if s.checkContext(); s.co == nil { // it ended during the turn
+		if s.checkContext(); s.co == nil { // ctx ended during the turn
 			return s.err
 		}
 		return status.Error(codes.Internal, "the service waits for a request, and its caller for a response")
@@ -171,9 +172,9 @@ func (s *stream) RecvMsg(m any) error {
 }
 
 // Context implements grpc.ClientStream.
-func (s *stream) Context() context.Context { return s.ctx }
+func (s *stream) Context() context.Context { return &s.ctx }
 
-// Header implements grpc.ClientStream. There are no headers and trailers.
+// Header implements grpc.ClientStream. There are no headers or trailers.
 func (s *stream) Header() (metadata.MD, error) { return nil, nil }
 
 // Trailer implements grpc.ClientStream.
@@ -186,10 +187,10 @@ var errPanicked = status.Error(codes.Internal, "the handler panicked")
 
 var errEnded = status.Error(codes.Canceled, "the call has ended")
 
-// pass hands the turn to the caller, until it hands it back.
+// pass yields m to the caller and returns when the handler has the turn again.
 func (s *serverSide) pass(m any) error {
 	if s.stopped || !s.yield(m) {
-		s.stopped = true // yield must not be called again
+		s.stopped = true
 		return errEnded
 	}
 	return nil
@@ -214,7 +215,7 @@ func (s *serverSide) RecvMsg(m any) error {
 }
 
 // Context implements grpc.ServerStream.
-func (s *serverSide) Context() context.Context { return s.ctx }
+func (s *serverSide) Context() context.Context { return &s.ctx }
 
 // SetHeader implements grpc.ServerStream.
 func (s *serverSide) SetHeader(metadata.MD) error { return errNoHeaders }

@@ -59,7 +59,7 @@ func (l *Log) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo,
 func (l *Log) scope(ctx context.Context) []byte {
 	from := origin.FromContext(ctx)
 	line := line{format: l.format, b: make([]byte, 0, 64)}
-	line.word("door", from.Door)
+	line.word("door", from.Door.String())
 	line.text("peer", from.Peer)
 	return line.b
 }

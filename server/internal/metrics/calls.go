@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/parity/server/internal/origin"
+	"example.com/parity/server/internal/register"
 )
 
 // Calls counts calls by method, door and status, under the names that are common since
@@ -25,7 +26,10 @@ type Calls struct {
 }
 
 // callKind has the labels of a call that are known when it begins.
-type callKind struct{ method, typ, door string }
+type callKind struct {
+	method, typ string
+	door        register.Door
+}
 
 // callCounters are the counters of one callKind.
 type callCounters struct {
@@ -110,5 +114,5 @@ func (c *callCounters) ended(err error) {
 
 func (k callKind) labels() []string {
 	service, method, _ := strings.Cut(strings.TrimPrefix(k.method, "/"), "/")
-	return []string{service, method, k.typ, k.door}
+	return []string{service, method, k.typ, k.door.String()}
 }

@@ -6,8 +6,8 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// draw returns a random number of that parity, each of the 50 with the same
-// probability, and its parity. PARITY_UNSPECIFIED draws from all 100.
+// draw returns a random number and its parity. The numbers are uniform over the 50 of an
+// even or odd parity, and over all 100 for PARITY_UNSPECIFIED.
 func draw(p numbersv1.Parity) (int32, numbersv1.Parity) {
 	switch p {
 	case numbersv1.Parity_PARITY_EVEN:
@@ -26,8 +26,8 @@ func parityOf(n int32) numbersv1.Parity {
 	return numbersv1.Parity_PARITY_ODD
 }
 
-// increments are the responses to draws, by number. There are only so many, and what
-// is sent is never changed, so that sessions can share them.
+// increments are the responses to draws, by number. A sent message never changes, so all
+// sessions share them.
 var increments = func() (all [100]*numbersv1.CountResponse) {
 	for n := range int32(len(all)) {
 		all[n] = &numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{
@@ -37,6 +37,6 @@ var increments = func() (all [100]*numbersv1.CountResponse) {
 	return all
 }()
 
-// Increments returns the responses to draws. They never change, and it is always
-// these that are sent.
+// Increments returns the responses to draws in sessions. Sessions send these very
+// pointers, and the messages never change: a codec can encode them once.
 func Increments() []*numbersv1.CountResponse { return increments[:] }

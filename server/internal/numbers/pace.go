@@ -3,24 +3,23 @@ package numbers
 import "time"
 
 const (
-	// paceBurst is how much of its time a client that was slower may catch up: enough for
-	// one that has waited for a network, and too little to flood the log.
+	// paceBurst is how far a slower client may fall behind its rate and catch up: enough
+	// after a network outage, and too little to flood the log.
 	paceBurst = time.Second
-	// paceNap is the least time worth waiting. A client may be ahead of its pace by less;
-	// then it waits for all of it at once. To be woken for each report would cost many
-	// times what the report does.
+	// paceNap is the shortest wait. A client may be ahead of its rate by less; then it
+	// waits for the sum. A wake-up costs many times as much as a report.
 	paceNap = 100 * time.Millisecond
 )
 
-// pace holds the reports of a session to a steady rate, after a burst of as many as are
-// due in paceBurst. A nil pace is that of a client who may be as fast as it likes.
+// pace limits the rate of the reports of a session, with a burst of paceBurst. A nil pace
+// is no limit.
 type pace struct {
-	interval time.Duration // from one report to the next
-	due      time.Time     // when the next report is due
-	waited   time.Duration // in all
+	interval time.Duration // between reports
+	due      time.Time     // of the next report
+	waited   time.Duration // in total
 }
 
-// newPace returns the pace of that many reports a second; nil if that is no bound.
+// newPace returns the pace for a rate in reports per second; nil for 0.
 func newPace(rate int) *pace {
 	if rate <= 0 {
 		return nil
@@ -28,8 +27,7 @@ func newPace(rate int) *pace {
 	return &pace{interval: time.Second / time.Duration(rate)}
 }
 
-// report notes that a report came, and returns how long to wait before the next is
-// taken.
+// report counts a report and returns how long to wait before receiving the next.
 func (p *pace) report(now time.Time) time.Duration {
 	if p == nil {
 		return 0

@@ -1,65 +1,56 @@
-// Package numbers implements NumberService: random even and odd numbers, and the
-// counting sessions that keep the register of clients.
+// Package numbers implements NumberService: it draws random even and odd numbers, and
+// serves the counting sessions that update the register of clients.
 package numbers
 
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/apierror"
 	"example.com/parity/server/internal/register"
 )
 
-// Page sizes of ListClients. The largest page is some 70 kB.
-const (
-	defaultPage = 100
-	maxPage     = 1000
-)
-
 // Options configure a Service.
 type Options struct {
-	// MaxClientID is the greatest client ID; the least is 0.
+	// MaxClientID is the largest valid client ID; the smallest is 0.
 	MaxClientID int32
-	// SessionsPerClient is how many sessions one client ID may have open at a time on
-	// this server, through all doors together. 0: any number.
+	// SessionsPerClient is how many sessions a client ID may have open at a time on this
+	// server, through all doors. 0: no limit.
 	SessionsPerClient int
-	// ReportRate is how many reports a second are taken from one session, after a burst
-	// of as many. Those beyond it wait in the network. 0: any number. Sessions of callers
-	// in this process are for those to pace.
+	// ReportRate is the maximum rate of reports in one session, in reports per second,
+	// after an initial burst of one second's worth. Reports above the rate wait in the
+	// network. 0: no limit. It does not apply to half-duplex streams, whose callers limit
+	// their own rate.
 	ReportRate int
-	// RegisterTimeout and IdleTimeout are how long a session that came over the network
-	// may send nothing, before its first request and after. 0: the constants of the same
-	// names.
+	// RegisterTimeout and IdleTimeout are how long a session may send nothing, before its
+	// first request and after it. They do not apply to half-duplex streams. 0: the
+	// constants of the same names.
 	RegisterTimeout, IdleTimeout time.Duration
-	// Log is told what is remarkable about sessions.
+	// Log receives warnings about sessions.
 	Log *slog.Logger
 }
 
-// Service is the NumberService over one register.
+// Service is the NumberService over one register. It is safe for concurrent use.
 type Service struct {
 	numbersv1.UnimplementedNumberServiceServer
 	store   register.Store
 	options Options
 	log     *slog.Logger
 
-	admission sync.Mutex // held while it is decided whether a client may have one more session
+	admission sync.Mutex // makes enter atomic
 
-	drain     chan struct{} // closed when sessions are to end
+	drain     chan struct{} // closed by Drain
 	drainOnce sync.Once
 
-	receivers sync.WaitGroup // the goroutines that receive, which may outlive their calls
+	receivers sync.WaitGroup // the receiving goroutines, which can outlive their calls
 }
 
 var _ numbersv1.NumberServiceServer = (*Service)(nil)
@@ -76,13 +67,11 @@ func New(store register.Store, o Options) *Service {
 	}
 }
 
-// Drain ends all sessions that came over the network, and those to come, with
-// UNAVAILABLE, after their outstanding reports have been committed. Callers in this
-// process end theirs themselves.
+// Drain ends all sessions, also future ones, with UNAVAILABLE once their reports are
+// committed. It does not end sessions on half-duplex streams, whose callers end them.
 func (s *Service) Drain() { s.drainOnce.Do(func() { close(s.drain) }) }
 
-// Wait returns when no session uses the register any more. The calls must have
-// ended.
+// Wait returns when no session uses the register any more. All calls must have ended.
 func (s *Service) Wait() { s.receivers.Wait() }
 
 // Draw returns one random number.
@@ -94,35 +83,6 @@ func (s *Service) Draw(_ context.Context, req *numbersv1.DrawRequest) (*numbersv
 	return &numbersv1.DrawResponse{Number: number, Parity: parity}, nil
 }
 
-// ListClients returns a page of the register.
-func (s *Service) ListClients(ctx context.Context, req *numbersv1.ListClientsRequest) (*numbersv1.ListClientsResponse, error) {
-	size := int(req.GetPageSize())
-	switch {
-	case size < 0:
-		return nil, apierror.InvalidArgument("INVALID_PAGE_SIZE", "page_size", "must not be negative")
-	case size == 0:
-		size = defaultPage
-	}
-	size = min(size, maxPage)
-	after, err := decodeToken(req.GetPageToken())
-	if err != nil {
-		return nil, err
-	}
-	clients, err := s.store.List(ctx, after, size+1)
-	if err != nil {
-		return nil, toStatus(err)
-	}
-	resp := &numbersv1.ListClientsResponse{}
-	if len(clients) > size {
-		clients = clients[:size]
-		resp.NextPageToken = encodeToken(clients[size-1].ID)
-	}
-	for _, c := range clients {
-		resp.Clients = append(resp.Clients, toClient(c))
-	}
-	return resp, nil
-}
-
 func validateParity(p numbersv1.Parity) error {
 	if _, known := numbersv1.Parity_name[int32(p)]; !known {
 		return apierror.InvalidArgument("INVALID_PARITY", "parity", fmt.Sprintf("%d is no parity", p))
@@ -130,39 +90,10 @@ func validateParity(p numbersv1.Parity) error {
 	return nil
 }
 
-// A page token holds the last ID of the page before. It is no plain number so that
-// nobody comes to rely on what it is.
-const tokenPrefix = "client:"
-
-func encodeToken(id int32) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(tokenPrefix + strconv.Itoa(int(id))))
-}
-
-func decodeToken(token string) (after int32, err error) {
-	if token == "" {
-		return -1, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err == nil {
-		var id uint64
-		if id, err = strconv.ParseUint(strings.TrimPrefix(string(b), tokenPrefix), 10, 31); err == nil {
-			return int32(id), nil
-		}
-	}
-	return 0, apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that ListClients returned")
-}
-
-// toStatus turns what went wrong into what the caller is told. A status stays as it is,
-// whatever it wraps.
+// toStatus returns the error that a caller receives for err.
 func toStatus(err error) error {
-	if _, coded := status.FromError(err); coded {
-		return err
-	}
 	if errors.Is(err, register.ErrUnavailable) {
 		return apierror.New(codes.Unavailable, "REGISTER_UNAVAILABLE", "the register is unavailable")
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return status.FromContextError(err).Err()
-	}
-	return apierror.Internal(err)
+	return apierror.From(err)
 }

@@ -14,48 +14,48 @@ import (
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/origin"
 	"example.com/parity/server/internal/register"
 )
 
-// finalCommit is how long a session that has ended waits for its last reports to
-// become durable. Groups are committed every 10 ms; this is for a register that is
-// away.
+// finalCommit is how long the end of a session waits for its last reports to become
+// durable. Groups are committed every 10 ms: the wait is for a register that is down.
 const finalCommit = 5 * time.Second
+
+// tooManyRetry is when a client with too many sessions may retry. Sessions are long.
+const tooManyRetry = 10 * time.Second
 
 type countStream = grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.CountResponse]
 
-// tooManyRetry is when a client with too many sessions may ask for another: they last.
-const tooManyRetry = 10 * time.Second
-
-// session is one call of Count. It receives requests, hands reports to the register
-// and answers draws, and confirms reports as they become durable.
+// session is one call of Count. It receives requests, saves reports in the register,
+// answers draws, and confirms reports as they become durable.
 //
-// Over the network a goroutine of its own receives, and the call's goroutine
-// confirms. So a client that never reads what it is sent holds up its own
-// confirmations, but not the saving of its reports; and a client that never sends
-// anything can be told that it took too long.
+// On a full-duplex stream a separate goroutine receives and the call's goroutine confirms.
+// So a client that does not read delays its confirmations, but not the saving of its
+// reports, and a client that does not send can be timed out. On a half-duplex stream one
+// goroutine does both, and confirms at the end only.
 type session struct {
 	service *Service
 	stream  countStream
 	door    register.Door
-	id      int32 // the client's
-	writer  int64 // the session's own, under which the register knows what it wrote
-	entered bool  // counted among the open sessions of id
+	id      int32 // of the client
+	writer  int64 // the ID of the session in the register
+	entered bool  // counted among the client's open sessions
 
-	// What bounds a client over the network; nil for one in this process.
+	// The limits of full-duplex sessions; nil for half-duplex ones.
 	silence *silence
 	pace    *pace
 
 	sendMu  sync.Mutex // a stream has one sender at a time
-	sendErr error      // of the first Send that failed; there is none after it
+	sendErr error      // of the first Send that failed; none follows it
 
 	mu       sync.Mutex
-	latest   reports       // the newest report, and those before it
+	latest   reports       // up to the newest report
 	reported chan struct{} // holds a token when latest is new
 }
 
-// reports are the first n reports of a session, durable when commit is done.
+// reports are the first n reports of a session. They are durable when commit is done.
 type reports struct {
 	n      int64
 	value  int64 // of the last of them
@@ -64,16 +64,15 @@ type reports struct {
 
 // Count serves one counting session.
 func (s *Service) Count(stream countStream) error {
-	sess := &session{service: s, stream: stream, door: doorOf(stream.Context()), reported: make(chan struct{}, 1)}
-	if origin.FromContext(stream.Context()).InProcess {
-		// The gateway and the session take turns, so that all is done by one
-		// goroutine: reports are confirmed at the end only.
+	ctx := stream.Context()
+	sess := &session{service: s, stream: stream, door: origin.FromContext(ctx).Door, reported: make(chan struct{}, 1)}
+	if flow.IsHalfDuplex(ctx) {
 		return toStatus(sess.end(sess.receive(), 0))
 	}
 	return toStatus(sess.run())
 }
 
-// enter counts the session in, unless its client has as many as it may.
+// enter counts the session as open. It fails if the client has too many.
 func (c *session) enter() error {
 	open, entered := c.service.enter(c.id)
 	if c.entered = entered; !entered {
@@ -86,9 +85,9 @@ func (c *session) enter() error {
 	return nil
 }
 
-// enter counts a session of a client in, if it may have one more, and returns how many
-// are open. To ask the store and to take back what was too many are one step, so that
-// a session that is refused never stands in the way of one that is not.
+// enter counts one more session of a client as open, within the limit, and returns how
+// many are open. Counting and undoing it are one step: a refused session must not take
+// the place of another.
 func (s *Service) enter(id int32) (open int, entered bool) {
 	s.admission.Lock()
 	defer s.admission.Unlock()
@@ -100,7 +99,7 @@ func (s *Service) enter(id int32) (open int, entered bool) {
 	return open, true
 }
 
-// leave counts the session out, and says what was remarkable about it.
+// leave counts the session as closed. It logs a warning if the session was too fast.
 func (c *session) leave() {
 	if c.entered {
 		c.service.store.Leave(c.id)
@@ -111,15 +110,15 @@ func (c *session) leave() {
 	}
 }
 
-// run confirms reports until the client has closed its side, or the stream fails,
-// or the client is silent for too long, or the server drains.
+// run confirms reports until the client half-closes the stream, the stream fails, the
+// client times out, or the service drains.
 func (c *session) run() error {
 	c.silence = newSilence(c.service.options.RegisterTimeout, c.service.options.IdleTimeout)
 	defer c.silence.stop()
 	received := make(chan error, 1)
 	c.service.receivers.Go(func() { received <- c.receive() })
-	var sent int64      // reports that the client knows to be durable
-	var waiting reports // those to be confirmed next
+	var sent int64      // reports confirmed
+	var waiting reports // to be confirmed next
 	for {
 		if waiting.n <= sent {
 			waiting = c.newest()
@@ -158,15 +157,14 @@ func (c *session) end(err error, sent int64) error {
 		if _, confirmErr := c.confirm(last); err == nil {
 			err = confirmErr
 		}
-	case <-c.stream.Context().Done(): // nobody is there to be told
+	case <-c.stream.Context().Done(): // the client cannot be told
 	case <-time.After(finalCommit):
 		err = apierror.New(codes.Unavailable, "NOT_COMMITTED", "the last reports are not durable yet")
 	}
 	return err
 }
 
-// receive takes the client's requests until it closes its side, or until the call
-// has ended.
+// receive handles requests until the client half-closes the stream or the call ends.
 func (c *session) receive() error {
 	defer c.leave()
 	if err := c.register(); errors.Is(err, io.EOF) {
@@ -174,7 +172,7 @@ func (c *session) receive() error {
 	} else if err != nil {
 		return err
 	}
-	req := new(numbersv1.CountRequest) // one for all: none is kept
+	req := new(numbersv1.CountRequest) // reused: no request is kept
 	for {
 		err := c.stream.RecvMsg(req)
 		if errors.Is(err, io.EOF) {
@@ -201,11 +199,11 @@ func (c *session) receive() error {
 		default:
 			return apierror.InvalidArgument("EMPTY_REQUEST", "kind", "one of register, report, draw must be set")
 		}
-		req.Kind = nil // or a silent session would hold on to its last report
+		req.Kind = nil // an idle session must not keep its last report alive
 	}
 }
 
-// register takes the first request.
+// register handles the first request.
 func (c *session) register() error {
 	req, err := c.stream.Recv()
 	if err != nil {
@@ -230,7 +228,7 @@ func (c *session) register() error {
 		return err
 	}
 	c.writer = newWriter()
-	if c.silence != nil { // over the network
+	if c.silence != nil { // full-duplex
 		c.pace = newPace(c.service.options.ReportRate)
 	}
 	return c.send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{
@@ -239,13 +237,12 @@ func (c *session) register() error {
 	}}})
 }
 
-// newWriter returns an ID that no other session has: 63 random bits. The servers that
-// share a register need not agree on them, and a server that starts anew need not know
-// those it gave before.
+// newWriter returns a unique session ID: 63 random bits, so that servers that share a
+// register need no coordination and a restarted server no memory of earlier IDs.
 func newWriter() int64 { return 1 + rand.Int64N(math.MaxInt64) }
 
-// report hands a value to the register. One that repeats another is a report like any
-// other to the client, whether or not the register takes it.
+// report saves a value in the register. A repeated report is confirmed like any other,
+// whether or not the register applies it.
 func (c *session) report(r *numbersv1.Report, now time.Time) error {
 	change := register.Change{Value: r.GetValue(), SetValue: true, Writer: c.writer, Seen: register.SeenAt(c.door, now)}
 	if token := r.GetRepeatsSession(); token != "" {
@@ -266,8 +263,7 @@ func (c *session) report(r *numbersv1.Report, now time.Time) error {
 	return nil
 }
 
-// wait holds up the receiving, until the call ends at the latest, as it does when the
-// server drains.
+// wait delays the next receive. The end of the call, also by a drain, interrupts it.
 func (c *session) wait(d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -282,8 +278,7 @@ func (c *session) wait(d time.Duration) error {
 	}
 }
 
-// draw answers a draw. The number is the client's from now on, so it need not wait
-// for the register.
+// draw answers a draw. It does not wait until the number is durable.
 func (c *session) draw(p numbersv1.Parity, now time.Time) error {
 	if err := validateParity(p); err != nil {
 		return err
@@ -293,8 +288,8 @@ func (c *session) draw(p numbersv1.Parity, now time.Time) error {
 	return c.send(increments[number])
 }
 
-// confirm tells the client that r is durable, with what was committed along with
-// it. It returns how many reports the client knows of then.
+// confirm tells the client that r is durable, together with newer reports of the same
+// commit. It returns how many reports are confirmed.
 func (c *session) confirm(r reports) (sent int64, err error) {
 	if err := r.commit.Err(); err != nil {
 		return 0, err
@@ -313,8 +308,8 @@ func (c *session) newest() reports {
 	return c.latest
 }
 
-// send sends resp. A stream that has failed once is not sent on again: whoever had to
-// find out that the client does not read, the others need not wait for it too.
+// send sends resp. After the first failure it fails at once: only one sender waits for a
+// client that does not read.
 func (c *session) send(resp *numbersv1.CountResponse) error {
 	c.sendMu.Lock()
 	defer c.sendMu.Unlock()

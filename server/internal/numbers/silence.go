@@ -10,47 +10,47 @@ import (
 
 const (
 	// RegisterTimeout is how long a call of Count may take to register its client. Real
-	// clients register at once; one that does not costs as much as one that counts.
+	// clients register at once. A call that does not costs as much as a session.
 	RegisterTimeout = 10 * time.Second
-	// IdleTimeout is how long a session that came over the network may send nothing.
-	// Clients report twice a second. It is twice what the gateway gives its clients, so
-	// that a gateway ends their sessions by its own rule.
+	// IdleTimeout is how long a registered session may send nothing. Clients report twice
+	// a second. It is twice the gateway's idle timeout, so that a gateway ends the sessions
+	// of its clients by its own rule first.
 	IdleTimeout = 10 * time.Minute
 )
 
-// silenceRetry is when a client that was silent for too long may come back: soon, for
-// its session is all that was in the way.
+// silenceRetry is when a client that timed out may retry: soon, because only its session
+// was at fault.
 const silenceRetry = time.Second
 
-// silence notices that a client has sent nothing for too long. To hear the client costs
-// a store to memory only: the timer is left as it is, and whoever it wakes looks when
-// the client was heard last.
+// silence detects that a client has sent nothing for too long. Hearing the client is one
+// atomic store: the timer is not reset, and whoever it wakes checks when the client was
+// last heard.
 type silence struct {
-	register, idle time.Duration // how long it may last before and after the first request
+	register, idle time.Duration // the limits before and after the first request
 	began          time.Time
-	heard          atomic.Int64 // when the last request came, in nanoseconds after began; 0: none has
+	heard          atomic.Int64 // when the last request came, in nanoseconds since began; 0: never
 
 	timer *time.Timer
-	rings chan struct{} // gets a token when it is time to call check
+	rings chan struct{} // receives a token when check is due
 }
 
-// newSilence begins to listen. It must be stopped.
+// newSilence starts the timer. The caller must call stop.
 func newSilence(register, idle time.Duration) *silence {
 	s := &silence{register: register, idle: idle, began: time.Now(), rings: make(chan struct{}, 1)}
-	s.timer = time.AfterFunc(register, func() { s.rings <- struct{}{} }) // one token: check sets it anew
+	s.timer = time.AfterFunc(register, func() { s.rings <- struct{}{} }) // does not block: only check restarts the timer
 	return s
 }
 
-// hear notes that a request came. It may be called while check is. A nil silence is
-// that of a client who may be silent.
+// hear records that a request came. It is safe to call concurrently with check. A nil
+// silence is no limit.
 func (s *silence) hear(now time.Time) {
 	if s != nil {
 		s.heard.Store(max(int64(now.Sub(s.began)), 1))
 	}
 }
 
-// check returns an error if the client has been silent for too long, and else has the
-// timer ring when that could be. It is called after each ring.
+// check returns an error if the client has been silent for too long. Otherwise it restarts
+// the timer for the earliest time when that can be. It is called for each token of rings.
 func (s *silence) check() error {
 	heard := time.Duration(s.heard.Load())
 	limit := s.idle

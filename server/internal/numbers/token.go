@@ -9,14 +9,14 @@ import (
 	"example.com/parity/server/internal/register"
 )
 
-// A session token is Registered.session: the client's ID, the session's ID and the
-// record's revision at its beginning, big-endian, and the CRC-32C of these. The client's
-// ID and the sum are there so that nothing else is mistaken for a token of this client.
-// They keep no secret: who can make up a token can as well report without one.
+// A session token is Registered.session: the client ID, the session ID, the revision of
+// the record when the session began, all big-endian, and the CRC-32C of these. The client
+// ID and the checksum prevent mistakes. They are no protection: a client that forges a
+// token could as well report without one.
 const (
 	tokenSize = 4 + 8 + 8 + crc32.Size
-	// tokenLength is the length of its text. There is exactly one text for each token,
-	// because no bits are left over.
+	// tokenLength is the length of its text. No bits are left over, so each token has
+	// exactly one text.
 	tokenLength = tokenSize / 3 * 4
 )
 
@@ -32,8 +32,8 @@ func encodeSession(client int32, s register.Session) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decodeSession returns the session that a token of this client names. Its error is a
-// status.
+// decodeSession returns the session of a token, which must be this client's. Its error is
+// a status.
 func decodeSession(client int32, token string) (register.Session, error) {
 	errInvalid := func() (register.Session, error) {
 		return register.Session{}, apierror.InvalidArgument("INVALID_SESSION", "report.repeats_session",
@@ -43,7 +43,7 @@ func decodeSession(client int32, token string) (register.Session, error) {
 		return errInvalid()
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != tokenSize { // shorter where there are line breaks, which the decoder skips
+	if err != nil || len(b) != tokenSize { // shorter with line breaks, which the decoder ignores
 		return errInvalid()
 	}
 	s := register.Session{

@@ -1,5 +1,4 @@
-// Package origin tells where a call came from: through which door, and from which
-// address.
+// Package origin determines where a call comes from: the door and the client's address.
 package origin
 
 import (
@@ -13,19 +12,13 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"example.com/parity/server/internal/inproc"
+	"example.com/parity/server/internal/register"
 )
 
-// Doors by which a call can come.
-const (
-	GRPC   = "grpc"
-	Legacy = "legacy"
-)
-
-// Origin is where a call came from.
+// Origin is where a call comes from.
 type Origin struct {
-	Door      string // GRPC or Legacy
-	Peer      string // the client's IP address and port
-	InProcess bool   // whether the caller is a part of this program
+	Door register.Door
+	Peer string // the client's IP address and port
 }
 
 type contextKey struct{}
@@ -36,26 +29,25 @@ func FromContext(ctx context.Context) Origin {
 	return o
 }
 
-// Resolver finds out where calls come from.
+// Resolver determines the origin of calls.
 type Resolver struct {
-	// DoorKey and PeerKey are the metadata keys under which a gateway tells for
-	// whom it calls. They are believed from callers in this process and from
-	// Trusted addresses: anyone else can write what they like into them.
+	// DoorKey and PeerKey are the metadata keys by which a gateway forwards its door and
+	// its client's address. They count only in calls from this process and from Trusted
+	// addresses: any other caller can forge them.
 	DoorKey, PeerKey string
 	Trusted          []netip.Prefix
 }
 
 func (r *Resolver) resolve(ctx context.Context) context.Context {
-	o := Origin{Door: GRPC, Peer: "unknown"}
+	o := Origin{Door: register.GRPC, Peer: "unknown"}
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
-		o.InProcess = p.Addr.Network() == inproc.Network
-		if o.InProcess || r.trusts(p.Addr) {
-			// Without the client's address it is no gateway that calls, whatever it says.
+		if p.Addr.Network() == inproc.Network || r.trusts(p.Addr) {
+			// A call without a forwarded address is the trusted caller's own.
 			if client := metadata.ValueFromIncomingContext(ctx, r.PeerKey); len(client) > 0 {
 				o.Peer = client[0]
-				if door := metadata.ValueFromIncomingContext(ctx, r.DoorKey); slices.Equal(door, []string{Legacy}) {
-					o.Door = Legacy
+				if door := metadata.ValueFromIncomingContext(ctx, r.DoorKey); len(door) == 1 && door[0] == register.Legacy.String() {
+					o.Door = register.Legacy
 				}
 			}
 		}
@@ -63,22 +55,22 @@ func (r *Resolver) resolve(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contextKey{}, o)
 }
 
-// trusts reports whether the caller at addr is a gateway that stands alone.
+// trusts reports whether a caller on the network may forward addresses.
 func (r *Resolver) trusts(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return false
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("") // no prefix contains a zoned address
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("") // a prefix contains no address with a zone
 	return slices.ContainsFunc(r.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// Unary is an interceptor that puts the origin into the context.
+// Unary is an interceptor that adds the origin to the context.
 func (r *Resolver) Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	return next(r.resolve(ctx), req)
 }
 
-// Stream is an interceptor that puts the origin into the context.
+// Stream is an interceptor that adds the origin to the context.
 func (r *Resolver) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return next(srv, &stream{ServerStream: ss, ctx: r.resolve(ss.Context())})
 }
