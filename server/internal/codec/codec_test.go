@@ -11,14 +11,21 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// TestSameOnTheWire decodes what Marshal makes with the ordinary decoder, for sizes
-// around every border.
+// newCodec returns a codec with those constants.
+func newCodec(tb testing.TB, constants ...proto.Message) Codec {
+	tb.Helper()
+	c, err := New(constants...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// TestSameOnTheWire decodes the output of Marshal with the ordinary decoder, for sizes
+// around every boundary.
 func TestSameOnTheWire(t *testing.T) {
 	constant := &numbersv1.DrawResponse{Number: 57, Parity: numbersv1.Parity_PARITY_ODD}
-	c, err := New(constant)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newCodec(t, constant)
 	if c.Name() != "proto" {
 		t.Errorf("Name() = %q, want proto", c.Name())
 	}
@@ -48,13 +55,10 @@ func TestSameOnTheWire(t *testing.T) {
 	}
 }
 
-// TestConstant is encoded once.
+// TestConstant checks that a constant is encoded once.
 func TestConstant(t *testing.T) {
 	constant := &numbersv1.DrawResponse{Number: 57}
-	c, err := New(constant)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newCodec(t, constant)
 	var first []*byte
 	for range 2 {
 		buffers, err := c.Marshal(constant)
@@ -64,18 +68,14 @@ func TestConstant(t *testing.T) {
 		first = append(first, &buffers[0].ReadOnlyData()[0])
 	}
 	if first[0] != first[1] {
-		t.Error("it was encoded twice")
+		t.Error("the constant was encoded twice")
 	}
 }
 
-// TestShared is what the package is for: the data is handed over, not copied.
+// TestShared checks that the data of a file is not copied.
 func TestShared(t *testing.T) {
 	data := make([]byte, minShared)
-	c, err := New[proto.Message]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	buffers, err := c.Marshal(&filesv1.GetResponse{Data: data})
+	buffers, err := newCodec(t).Marshal(&filesv1.GetResponse{Data: data})
 	if err != nil {
 		t.Fatal(err)
 	}

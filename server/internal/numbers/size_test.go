@@ -1,33 +1,36 @@
 package numbers
 
 import (
-	"math"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/prototest"
 )
 
-// TestAtMost encodes the longest replies that there can be.
+// TestAtMost compares the bound with the size of every message of the API with all fields
+// set, texts long and numbers as long as they can be.
 func TestAtMost(t *testing.T) {
-	for _, m := range []proto.Message{
-		&numbersv1.DrawResponse{Number: math.MinInt32, Parity: math.MinInt32},
-		&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{Increment: &numbersv1.Increment{
-			Number: math.MinInt32, Parity: math.MinInt32,
-		}}},
-		&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Committed{Committed: &numbersv1.Committed{
-			Reports: math.MinInt64, Value: math.MinInt64,
-		}}},
-	} {
-		if size, most := proto.Size(m), AtMost(m); int64(size) > most {
-			t.Errorf("%v has %d bytes, said to be %d at most", m, size, most)
+	bounded := 0
+	for typ := range prototest.Types() {
+		for _, m := range append(prototest.Full(typ), typ.New().Interface()) {
+			most := AtMost(m)
+			if most == 0 {
+				continue
+			}
+			bounded++
+			if size := proto.Size(m); int64(size) > most {
+				t.Errorf("%.100v has %d bytes, AtMost = %d", m, size, most)
+			}
 		}
 	}
-	registered := &numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{}}}
-	for _, m := range []proto.Message{registered, &numbersv1.ListClientsResponse{}} {
-		if AtMost(m) != 0 {
-			t.Errorf("%T has texts in it, and is said to be short", m)
+	if bounded == 0 {
+		t.Error("no message has a bound")
+	}
+	for _, m := range []any{increments[0], &numbersv1.DrawResponse{}} {
+		if AtMost(m) == 0 {
+			t.Errorf("%T, which is sent often, has no bound", m)
 		}
 	}
 }
