@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
-	"example.com/parity/server/internal/inproc"
+	"example.com/parity/server/internal/inproc/inproctest"
 	"example.com/parity/server/internal/origin"
 	"example.com/parity/server/internal/register"
 )
@@ -56,12 +56,11 @@ func serveGRPC(t *testing.T, s *Service) numbersv1.NumberServiceClient {
 	return numbersv1.NewNumberServiceClient(cc)
 }
 
-// inProcess returns a client in this process.
+// inProcess returns a client in this process. Handlers run under the checker.
 func inProcess(t *testing.T, s *Service) numbersv1.NumberServiceClient {
 	t.Helper()
 	from := &origin.Resolver{}
-	channel := inproc.NewChannel([]grpc.UnaryServerInterceptor{from.Unary}, []grpc.StreamServerInterceptor{from.Stream})
-	t.Cleanup(channel.Close)
+	channel := inproctest.NewChannel(t, []grpc.UnaryServerInterceptor{from.Unary}, []grpc.StreamServerInterceptor{from.Stream})
 	numbersv1.RegisterNumberServiceServer(channel, s)
 	return numbersv1.NewNumberServiceClient(channel)
 }
