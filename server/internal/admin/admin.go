@@ -1,6 +1,5 @@
-// Package admin serves what operators look at, over HTTP: metrics, health, and
-// profiles of the running program. It is for trusted networks: it has no
-// authentication, and listens on loopback unless told otherwise.
+// Package admin serves operators over HTTP: metrics, health, and profiles of the running
+// program. It has no authentication and is for trusted networks.
 package admin
 
 import (
@@ -18,23 +17,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// headerTimeout is how long a client may take to send a request's headers. There
-// is no limit on answers: a profile takes as long as it was asked to.
+// headerTimeout is how long a client may take to send the headers of a request. Responses
+// have no limit: a profile takes as long as the request says.
 const headerTimeout = 5 * time.Second
 
-// Options are what a Server shows.
+// Options configure a Server.
 type Options struct {
 	Registry *prometheus.Registry
 	// Healthy reports whether the program as a whole serves.
 	Healthy func() bool
-	// Subjects are the parts of the program whose health is told too, each by its
-	// name. Nil: none.
+	// Subjects returns the health of the parts of the program. Nil: no parts.
 	Subjects func() []Subject
-	// CommandLine is how the program was called, without secrets.
+	// CommandLine is the program's command line, without secrets.
 	CommandLine []string
 }
 
-// Subject is a part of the program.
+// Subject is the health of a part of the program.
 type Subject struct {
 	Name    string
 	Healthy bool
@@ -43,15 +41,17 @@ type Subject struct {
 // Server is the HTTP server.
 type Server struct{ http http.Server }
 
-// New returns a server of the metrics, at /metrics. /healthz says 200 while the
-// program as a whole is healthy, else 503, and has a line for it and for each of its
-// parts. Profiles are at /debug/pprof/.
+// New returns a server of three groups of pages:
+//   - /metrics in the format of Prometheus;
+//   - /healthz with a line for the whole program and one for each part. Its status is 200
+//     if the whole is healthy, else 503;
+//   - /debug/pprof/ as in net/http/pprof.
 func New(o Options) *Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", o.serveHealth)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", o.serveCommandLine) // pprof's own shows passwords
+	mux.HandleFunc("/debug/pprof/cmdline", o.serveCommandLine) // pprof.Cmdline would show passwords
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
@@ -72,7 +72,7 @@ func (o *Options) serveHealth(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// state is how gRPC's health service calls it.
+// state returns the name that the gRPC health service has for the state.
 func state(healthy bool) string {
 	if healthy {
 		return "SERVING"
@@ -80,7 +80,7 @@ func state(healthy bool) string {
 	return "NOT_SERVING"
 }
 
-// serveCommandLine answers as pprof.Cmdline does.
+// serveCommandLine responds in the format of pprof.Cmdline.
 func (o *Options) serveCommandLine(w http.ResponseWriter, _ *http.Request) {
 	setPlainText(w)
 	io.WriteString(w, strings.Join(o.CommandLine, "\x00"))
@@ -91,7 +91,7 @@ func setPlainText(w http.ResponseWriter) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 }
 
-// Serve serves on l until Shutdown.
+// Serve serves on l until Shutdown. It returns nil then.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -99,8 +99,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// Shutdown lets answers that are under way end until ctx is done, and then cuts
-// them off.
+// Shutdown waits for requests in progress until ctx is done, and then closes their
+// connections.
 func (s *Server) Shutdown(ctx context.Context) {
 	if s.http.Shutdown(ctx) != nil {
 		s.http.Close()

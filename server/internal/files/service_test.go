@@ -5,51 +5,44 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"example.com/parity/server/internal/apierror"
+	"example.com/parity/server/internal/apierror/apierrortest"
 	"example.com/parity/server/internal/filecache"
 )
 
-// TestAway: what comes right again by itself is told as such, with the time to try
-// again.
-func TestAway(t *testing.T) {
-	for reason, err := range map[string]error{
-		"DISK_UNAVAILABLE":      filecache.ErrDisk,
-		"DIRECTORY_UNAVAILABLE": fmt.Errorf("%w: %w", filecache.ErrDirectory, syscall.ENOENT),
+// TestToStatus checks the status of every error of the cache. The cause of a failure is
+// for the log only.
+func TestToStatus(t *testing.T) {
+	for reason, tt := range map[string]struct {
+		err   error
+		code  codes.Code
+		retry bool
+	}{
+		"FILE_NOT_FOUND":        {filecache.ErrNotFound, codes.NotFound, false},
+		"FILE_CHANGED":          {fmt.Errorf("read: %w", filecache.ErrChanged), codes.Aborted, false},
+		"DISK_UNAVAILABLE":      {filecache.ErrDisk, codes.Unavailable, true},
+		"DIRECTORY_UNAVAILABLE": {fmt.Errorf("%w: %w", filecache.ErrDirectory, syscall.ENOENT), codes.Unavailable, true},
+		"INTERNAL":              {fmt.Errorf("read file: %w", syscall.EIO), codes.Internal, false},
 	} {
-		st := status.Convert(toStatus(err))
-		var got string
-		var retry time.Duration
-		for _, d := range st.Details() {
-			switch d := d.(type) {
-			case *errdetails.ErrorInfo:
-				got = d.GetReason()
-			case *errdetails.RetryInfo:
-				retry = d.GetRetryDelay().AsDuration()
+		err := toStatus(tt.err)
+		retry := apierrortest.Check(t, tt.err.Error(), err, tt.code, reason)
+		if (retry == retryDelay) != tt.retry || !tt.retry && retry != 0 {
+			t.Errorf("%v: retry after %v", tt.err, retry)
+		}
+		for _, cause := range []error{syscall.ENOENT, syscall.EIO} {
+			if strings.Contains(status.Convert(err).Message(), cause.Error()) {
+				t.Errorf("the peer receives %q", status.Convert(err).Message())
 			}
 		}
-		if st.Code() != codes.Unavailable || got != reason || retry != retryDelay {
-			t.Errorf("%v is told as %v, %s, try again after %s", err, st, got, retry)
-		}
-		if strings.Contains(st.Message(), syscall.ENOENT.Error()) {
-			t.Errorf("the caller is told %q", st.Message())
-		}
 	}
-}
-
-// TestReadErrorStaysInside: the caller of a file that cannot be read is told that
-// there was an error, and the log what it was.
-func TestReadErrorStaysInside(t *testing.T) {
-	err := toStatus(fmt.Errorf("read file: %w", syscall.EIO))
-	if st := status.Convert(err); st.Code() != codes.Internal || st.Message() != "internal error" {
-		t.Errorf("the caller is told %v", st)
+	if got := apierror.Detail(toStatus(fmt.Errorf("read file: %w", syscall.EIO))); got != "read file: "+syscall.EIO.Error() {
+		t.Errorf("the log receives %q", got)
 	}
-	if got := apierror.Detail(err); !strings.Contains(got, syscall.EIO.Error()) {
-		t.Errorf("the log is told %q", got)
+	if toStatus(nil) != nil {
+		t.Error("success has a status")
 	}
 }
