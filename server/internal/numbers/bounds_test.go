@@ -2,9 +2,6 @@ package numbers
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -21,28 +18,27 @@ import (
 	"example.com/parity/server/internal/register"
 )
 
-// TestDefaultBounds holds the constants against what the API's documentation promises.
+// TestDefaultBounds compares the timeouts with the documentation of the API.
 func TestDefaultBounds(t *testing.T) {
 	s, _ := newService(Options{})
 	if s.options.RegisterTimeout != 10*time.Second || s.options.IdleTimeout != 10*time.Minute {
-		t.Errorf("the timeouts are %v and %v", s.options.RegisterTimeout, s.options.IdleTimeout)
+		t.Errorf("the timeouts are %v and %v, want 10s and 10m", s.options.RegisterTimeout, s.options.IdleTimeout)
 	}
 }
 
-// TestSilence has sessions fall silent, and looks when and how they end, on a clock that
-// runs by itself.
+// TestSilence checks when and how sessions of silent clients end.
 func TestSilence(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		every  time.Duration // from one request to the next
+		every  time.Duration // between requests
 		reqs   []*numbersv1.CountRequest
 		reason string
-		after  time.Duration // from the last request, or the beginning
+		after  time.Duration // the last request, or the beginning
 	}{
 		{"never registers", 0, nil, "REGISTER_TIMEOUT", RegisterTimeout},
 		{"registers late, then nothing", RegisterTimeout - 1, []*numbersv1.CountRequest{registering(7)}, "SESSION_IDLE", IdleTimeout},
 		{"registers only", 0, []*numbersv1.CountRequest{registering(7)}, "SESSION_IDLE", IdleTimeout},
-		{"counts and falls silent", 500 * time.Millisecond, []*numbersv1.CountRequest{
+		{"counts, then nothing", 500 * time.Millisecond, []*numbersv1.CountRequest{
 			registering(7), reporting(1), reporting(2), reporting(3), drawing(),
 		}, "SESSION_IDLE", IdleTimeout},
 		{"reports just often enough", IdleTimeout - 1, []*numbersv1.CountRequest{
@@ -84,8 +80,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSilenceConfirms: a client that does not read and falls silent is told before the
-// end what it reported meanwhile, whatever the session comes to see first.
+// TestSilenceConfirms checks that a session confirms all reports before it times out, even
+// if the client read nothing for a while.
 func TestSilenceConfirms(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -112,7 +108,8 @@ func TestSilenceConfirms(t *testing.T) {
 	}
 }
 
-// TestSilenceInProcess: a caller in this process may be silent for as long as it likes.
+// TestSilenceInProcess checks that a half-duplex session has neither timeouts nor a rate,
+// and that its handler never waits.
 func TestSilenceInProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store := newService(Options{ReportRate: 1})
@@ -137,18 +134,18 @@ func TestSilenceInProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := recvAll(stream); err != nil || time.Since(began) > 0 || valueOf(t, store, 7) != 999 {
-			t.Errorf("ended with %v after %v and the value %d; want neither an end nor a pace", err, time.Since(began), valueOf(t, store, 7))
+			t.Errorf("ended with %v after %v and the value %d; want neither an end nor a wait", err, time.Since(began), valueOf(t, store, 7))
 		}
 	})
 }
 
-// TestNeverRegister has many clients that never register, over real connections: all
-// are told why they are ended, and nothing stays of them.
+// TestNeverRegister checks that calls over a connection that never register end with a
+// reason, and leave no goroutines behind.
 func TestNeverRegister(t *testing.T) {
 	const clients = 200
 	s, _ := newService(Options{RegisterTimeout: 500 * time.Millisecond})
 	numbers := serveGRPC(t, s)
-	if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil { // so that the connection is there
+	if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil { // connects
 		t.Fatal(err)
 	}
 	before := runtime.NumGoroutine()
@@ -168,8 +165,8 @@ func TestNeverRegister(t *testing.T) {
 	}
 }
 
-// TestTooManySessions has many callers want sessions of one client ID at once: as many
-// as there may be get one, each time, however the others come and go.
+// TestTooManySessions opens more sessions of one client ID at a time than the limit:
+// exactly as many as the limit are admitted, in each round.
 func TestTooManySessions(t *testing.T) {
 	const limit, callers, rounds = 8, 20, 50
 	s, store := newService(Options{SessionsPerClient: limit})
@@ -211,7 +208,7 @@ func TestTooManySessions(t *testing.T) {
 	s.Wait()
 }
 
-// hooked is a store that is told when a session has been counted in.
+// hooked is a store that calls entered when a session has been counted.
 type hooked struct {
 	*register.Memory
 	entered func(open int32)
@@ -223,8 +220,8 @@ func (h *hooked) Enter(id int32) int32 {
 	return open
 }
 
-// TestRefusedSessionInTheWay lets a session end, and another begin, while one is being
-// refused: there is room for that other one.
+// TestRefusedSessionInTheWay ends a session and begins another while a third is being
+// refused. The refused one must not take the place of the other.
 func TestRefusedSessionInTheWay(t *testing.T) {
 	const limit = 3
 	store := &hooked{Memory: register.NewMemory(), entered: func(int32) {}}
@@ -243,17 +240,17 @@ func TestRefusedSessionInTheWay(t *testing.T) {
 			other <- entered
 		}()
 		<-began
-		time.Sleep(20 * time.Millisecond) // if it is wrong, it is so within this
+		time.Sleep(20 * time.Millisecond) // time for the other session to be refused
 	}
 	if open, entered := s.enter(7); entered || open != limit {
-		t.Errorf("one more than there may be: entered %v, %d are open", entered, open)
+		t.Errorf("a session beyond the limit: entered %v, %d are open", entered, open)
 	}
 	if !<-other {
-		t.Error("was refused, though there was room")
+		t.Error("the other session was refused")
 	}
 }
 
-// TestReportRate has a client report as fast as it can, on a clock that runs by itself.
+// TestReportRate sends reports as fast as they are received.
 func TestReportRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const rate, seconds = 100, 7
@@ -273,7 +270,7 @@ func TestReportRate(t *testing.T) {
 		if err := <-st.ended; err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took != (seconds-1)*time.Second { // the first second's worth is free
+		if took := time.Since(began); took != (seconds-1)*time.Second { // the first second is the burst
 			t.Errorf("%d reports took %v", rate*seconds, took)
 		}
 		if last := int64(rate*seconds - 1); valueOf(t, store, 7) != last || confirmed.GetValue() != last || confirmed.GetReports() != last+1 {
@@ -286,14 +283,13 @@ func TestReportRate(t *testing.T) {
 	})
 }
 
-// TestReportRateEnds: what waits for its turn ends with the call, and when the service
-// drains.
+// TestReportRateEnds checks that the end of the call and a drain interrupt a wait.
 func TestReportRateEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(*Service, *stub)
 		code codes.Code
 	}{
-		"the client is gone": {func(_ *Service, st *stub) { st.cancel() }, codes.Canceled},
+		"client cancels": {func(_ *Service, st *stub) { st.cancel() }, codes.Canceled},
 		"drain":              {func(s *Service, _ *stub) { s.Drain() }, codes.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,7 +297,7 @@ func TestReportRateEnds(t *testing.T) {
 				s, store := newService(Options{ReportRate: 1})
 				st := s.count(t, nil)
 				st.ask(registering(7), reporting(1), reporting(2))
-				synctest.Wait() // the first was the burst; after the second it waits for a second
+				synctest.Wait() // the first report was the burst; the second waits 1 s
 				began := time.Now()
 				tt.end(s, st)
 				err := <-st.ended
@@ -317,8 +313,8 @@ func TestReportRateEnds(t *testing.T) {
 	}
 }
 
-// TestSendFails: where a client cannot be sent what it should know, the call ends with
-// the reason of that, and nothing more is tried.
+// TestSendFails checks that the first failed Send ends the call with its error, and that
+// nothing is sent after it.
 func TestSendFails(t *testing.T) {
 	stalled := apierror.Exhausted("SEND_STALLED", "the peer does not read", time.Second)
 	for name, fails := range map[string]func(*numbersv1.CountResponse) bool{
@@ -358,22 +354,8 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-// TestStatusStays: what has a status already keeps it, also if a context is the cause.
-func TestStatusStays(t *testing.T) {
-	stalled := apierror.Exhausted("SEND_STALLED", "the peer does not read", time.Second)
-	isExhausted(t, toStatus(fmt.Errorf("%w: %w", stalled, context.DeadlineExceeded)), "SEND_STALLED")
-	for err, code := range map[error]codes.Code{
-		context.Canceled: codes.Canceled, context.DeadlineExceeded: codes.DeadlineExceeded,
-		register.ErrUnavailable: codes.Unavailable, errors.New("secret"): codes.Internal,
-	} {
-		if got := toStatus(err); status.Code(got) != code || strings.Contains(status.Convert(got).Message(), "secret") {
-			t.Errorf("%v becomes %v, want %v", err, got, code)
-		}
-	}
-}
-
-// TestReportAllocatesNothing: there are twenty thousand a second where ten thousand
-// clients count.
+// TestReportAllocatesNothing checks the most frequent operation: 10,000 clients make
+// 20,000 reports per second.
 func TestReportAllocatesNothing(t *testing.T) {
 	s, store := newService(Options{ReportRate: 1 << 30})
 	c := &session{service: s, id: 7, writer: 1, reported: make(chan struct{}, 1), pace: newPace(1 << 20), silence: newSilence(time.Hour, time.Hour)}

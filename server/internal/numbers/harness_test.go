@@ -8,13 +8,12 @@ import (
 	"net"
 	"testing"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/apierror/apierrortest"
 	"example.com/parity/server/internal/inproc/inproctest"
 	"example.com/parity/server/internal/origin"
 	"example.com/parity/server/internal/register"
@@ -65,22 +64,22 @@ func inProcess(t *testing.T, s *Service) numbersv1.NumberServiceClient {
 	return numbersv1.NewNumberServiceClient(channel)
 }
 
-// stub is the server's side of a stream whose client is the test.
+// stub is the server side of a full-duplex stream. The test is its client.
 type stub struct {
 	grpc.ServerStream
 	ctx      context.Context
-	cancel   context.CancelFunc // the client is gone
+	cancel   context.CancelFunc // cancels the call as its client would
 	requests chan *numbersv1.CountRequest
 	send     func(*numbersv1.CountResponse) error
-	ended    chan error // gets what Count returned
+	ended    chan error // receives the result of Count
 }
 
-// count begins a call of Count. send may be nil.
+// count begins a call of Count. send is called for each response and may be nil.
 func (s *Service) count(t *testing.T, send func(*numbersv1.CountResponse) error) *stub {
 	st := &stub{requests: make(chan *numbersv1.CountRequest), send: send, ended: make(chan error, 1)}
 	st.ctx, st.cancel = context.WithCancel(t.Context())
 	go func() {
-		defer st.cancel() // as gRPC does when a handler has returned
+		defer st.cancel() // as gRPC does when the handler returns
 		st.ended <- s.Count(st)
 	}()
 	return st
@@ -135,26 +134,15 @@ func drawing() *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{}}}
 }
 
-// isExhausted checks that a call ended because of a limit, with all that says so.
-func isExhausted(t *testing.T, err error, reason string) {
-	t.Helper()
-	st := status.Convert(err)
-	var info *errdetails.ErrorInfo
-	var retry *errdetails.RetryInfo
-	for _, d := range st.Details() {
-		switch d := d.(type) {
-		case *errdetails.ErrorInfo:
-			info = d
-		case *errdetails.RetryInfo:
-			retry = d
-		}
-	}
-	if st.Code() != codes.ResourceExhausted || info.GetReason() != reason || retry.GetRetryDelay().AsDuration() <= 0 {
-		t.Errorf("the call ended with %v, details %v; want %v with %s and a time to try again", err, st.Details(), codes.ResourceExhausted, reason)
+// isExhausted checks that a call ended because of a limit, and says when to retry.
+func isExhausted(tb testing.TB, err error, reason string) {
+	tb.Helper()
+	if retry := apierrortest.Check(tb, "the call", err, codes.ResourceExhausted, reason); retry <= 0 {
+		tb.Errorf("the call ended with %v, which does not say when to retry", err)
 	}
 }
 
-// valueOf returns what the register has for a client.
+// valueOf returns the register's value of a client.
 func valueOf(t *testing.T, store register.Store, id int32) int64 {
 	t.Helper()
 	clients, err := store.List(t.Context(), id-1, 1)
@@ -164,8 +152,7 @@ func valueOf(t *testing.T, store register.Store, id int32) int64 {
 	return clients[0].Value
 }
 
-// recvAll receives until the stream ends, and returns its error: nil for its end in
-// order.
+// recvAll receives until the stream ends, and returns its error, nil for io.EOF.
 func recvAll(stream grpc.BidiStreamingClient[numbersv1.CountRequest, numbersv1.CountResponse]) error {
 	for {
 		if _, err := stream.Recv(); errors.Is(err, io.EOF) {

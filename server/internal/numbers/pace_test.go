@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// TestPace has clients of several manners report, on a clock of the test's.
+// TestPace simulates clients of several speeds.
 func TestPace(t *testing.T) {
 	const rate = 10
 	for _, tt := range []struct {
 		name    string
 		reports int
-		every   time.Duration // the client's time from one report to the next, beside what it has to wait
-		want    time.Duration // that it waits in all
+		every   time.Duration // the client's own interval between reports
+		want    time.Duration // total wait
 	}{
-		{"as fast as it can, no more than the burst", rate, 0, 0},
-		{"as fast as it can", 5 * rate, 0, 4 * time.Second},
-		{"twice too fast", 5 * rate, time.Second / rate / 2, 3 * time.Second}, // 20 reports use up the burst, each one after them waits
-		{"exactly as fast as it may", 100 * rate, time.Second / rate, 0},
-		{"as the original does", 10_000, 500 * time.Millisecond, 0},
+		{"the burst only", rate, 0, 0},
+		{"at once", 5 * rate, 0, 4 * time.Second},
+		{"twice the rate", 5 * rate, time.Second / rate / 2, 3 * time.Second}, // 20 reports use up the burst
+		{"exactly the rate", 100 * rate, time.Second / rate, 0},
+		{"the original client", 10_000, 500 * time.Millisecond, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, now, waited := newPace(rate), time.Now(), time.Duration(0)
@@ -28,19 +28,19 @@ func TestPace(t *testing.T) {
 				now = now.Add(wait + max(tt.every-wait, 0))
 			}
 			if waited != tt.want || p.waited != waited {
-				t.Errorf("waited %v, says %v, want %v", waited, p.waited, tt.want)
+				t.Errorf("waited %v, counted %v, want %v", waited, p.waited, tt.want)
 			}
 		})
 	}
 	unbounded := newPace(0)
 	for range 1_000_000 {
 		if wait := unbounded.report(time.Time{}); wait != 0 {
-			t.Fatalf("no pace, and a wait of %v", wait)
+			t.Fatalf("a wait of %v without a limit", wait)
 		}
 	}
 }
 
-// TestPaceNaps: a fast client is woken now and then, not for each report.
+// TestPaceNaps checks that the waits of a fast client are few and long.
 func TestPaceNaps(t *testing.T) {
 	p, now, naps := newPace(1000), time.Now(), 0
 	for range 11_000 {
@@ -54,7 +54,7 @@ func TestPaceNaps(t *testing.T) {
 	}
 }
 
-// TestPaceCatchesUp: a client that was silent may catch up for a second, not for more.
+// TestPaceCatchesUp checks that an idle client may catch up by the burst, and no more.
 func TestPaceCatchesUp(t *testing.T) {
 	p, now := newPace(10), time.Now()
 	for range 3 {

@@ -7,30 +7,31 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// TestDeafClient reports without reading: its reports are saved all the same.
-func TestDeafClient(t *testing.T) {
+// TestClientThatDoesNotRead checks that the reports of a client that reads no confirmation
+// are saved.
+func TestClientThatDoesNotRead(t *testing.T) {
 	s, store := newService(Options{})
-	var deaf *stub
+	var st *stub
 	ready := make(chan struct{})
-	deaf = s.count(t, func(resp *numbersv1.CountResponse) error {
+	st = s.count(t, func(resp *numbersv1.CountResponse) error {
 		<-ready
 		if resp.GetCommitted() == nil {
 			return nil
 		}
-		<-deaf.ctx.Done()
-		return deaf.ctx.Err()
+		<-st.ctx.Done()
+		return st.ctx.Err()
 	})
 	close(ready)
-	deaf.ask(registering(1))
+	st.ask(registering(1))
 	for v := range int64(1000) {
-		deaf.ask(reporting(v))
+		st.ask(reporting(v))
 	}
 	for end := time.Now().Add(5 * time.Second); valueOf(t, store, 1) != 999; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the register has %d, want 999", valueOf(t, store, 1))
 		}
 	}
-	deaf.cancel()
-	<-deaf.ended
+	st.cancel()
+	<-st.ended
 	s.Wait()
 }

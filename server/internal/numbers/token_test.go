@@ -56,7 +56,7 @@ func TestSessionTokenRefused(t *testing.T) {
 	}
 }
 
-// FuzzSessionToken: there is one text for each session, and none for anything else.
+// FuzzSessionToken checks that each session has one token and that no other text is valid.
 func FuzzSessionToken(f *testing.F) {
 	f.Add(int32(7), encodeSession(7, register.Session{ID: 1, Revision: 2}))
 	f.Add(int32(7), "")
