@@ -11,33 +11,32 @@ import (
 	"gopkg.in/natefinch/lumberjack.v2"
 )
 
-// bufferSize is how many bytes of lines may stay in memory, twice: while one buffer
-// is written, the other takes lines. When both are full the callers wait, so that a
-// slow disk slows them and loses nothing. A write can take a good part of a second
-// where the file system is busy with the register's transactions; ten thousand
-// clients make 4 MiB of lines in that time.
+// bufferSize is the size of each of two buffers, in bytes: one takes lines while the other
+// is written. When both are full, callers wait, so that a slow disk loses nothing. A write
+// can take most of a second while the file system syncs the register's transactions;
+// 10,000 clients make 4 MiB of lines in that time.
 const bufferSize = 4 << 20
 
-// file is a log file that is written in large pieces, by a goroutine of its own: a
-// disk that hangs holds up that goroutine alone. The callers' side is here, the
-// writer's in writer.go.
+// file is a log file that a goroutine of its own writes in large pieces, so that a disk
+// that hangs blocks only that goroutine. The callers' side is here, the writer's in
+// writer.go.
 type file struct {
 	stderr io.Writer
 	lost   atomic.Int64 // bytes
 
 	mu      sync.Mutex
-	changed *sync.Cond // the writer has ended a turn, or itself, or hangs
-	size    int        // bytes of a buffer
+	changed *sync.Cond // the writer has finished a turn, has ended, or hangs
+	size    int        // capacity of each buffer in bytes
 	buf     []byte     // takes lines
-	spare   []byte     // empty, or with the writer
-	full    bool       // spare is the writer's
-	second  int64      // the Unix time that stamp is of
-	stamp   []byte     // its text, to the second
-	reopen  bool       // the writer is to begin a new file
-	closed  bool       // no more lines are taken
+	spare   []byte     // empty, or being written
+	full    bool       // spare is being written
+	second  int64      // the Unix time of stamp
+	stamp   []byte     // its text, up to the seconds
+	reopen  bool       // the writer must open a new file
+	closed  bool       // no more lines are accepted
 	writerState
 
-	wake chan struct{} // has the writer take a turn
+	wake chan struct{} // starts a turn of the writer
 
 	// The writer's.
 	disk     *lumberjack.Logger
@@ -49,7 +48,7 @@ func newFile(o Options) *file {
 	size := int((o.MaxSize + 1<<20 - 1) >> 20) // MiB
 	f := &file{
 		stderr:   o.Stderr,
-		size:     min(bufferSize, size<<20/2), // what is written at once must fit into a file
+		size:     min(bufferSize, size<<20/2), // a buffer must fit into a file
 		disk:     &lumberjack.Logger{Filename: o.Path, MaxSize: size, MaxBackups: o.Keep},
 		wake:     make(chan struct{}, 1),
 		patience: o.patience,
@@ -60,8 +59,7 @@ func newFile(o Options) *file {
 	return f
 }
 
-// Write takes a line that is complete. It never fails: what goes wrong is said on
-// stderr, and service goes on.
+// Write buffers a complete line. It never returns an error: failures go to stderr.
 func (f *file) Write(line []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,7 +69,7 @@ func (f *file) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// writeTimed takes a line that lacks the time, which goes between the two parts.
+// writeTimed buffers a line. The time goes between its two parts.
 func (f *file) writeTimed(before string, now time.Time, after []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -83,8 +81,8 @@ func (f *file) writeTimed(before string, now time.Time, after []byte) {
 	f.buf = append(f.buf, after...)
 }
 
-// appendTime appends the time in UTC, with milliseconds. The text of the second is
-// kept from line to line: making it is dearer than the rest of a line.
+// appendTime appends the time in UTC with milliseconds. It caches the text of the current
+// second, which costs more to format than the rest of a line.
 func (f *file) appendTime(b []byte, now time.Time) []byte {
 	if sec := now.Unix(); sec != f.second || f.stamp == nil {
 		f.second, f.stamp = sec, now.UTC().AppendFormat(f.stamp[:0], "2006-01-02T15:04:05.")
@@ -94,10 +92,9 @@ func (f *file) appendTime(b []byte, now time.Time) []byte {
 	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }
 
-// makeRoom sees to it that a line of n bytes may be buffered. It waits while the
-// writer makes progress. Where the writer hangs, or is no more, the line is lost and
-// counted, which makeRoom reports: to keep it would take memory without bound. The
-// caller holds mu.
+// makeRoom waits for room for a line of n bytes while the writer makes progress. It returns
+// false if the writer hangs or has ended: the line is lost then, and counted. Memory is
+// bounded. The caller holds mu.
 func (f *file) makeRoom(n int) bool {
 	for f.closed || len(f.buf) > 0 && len(f.buf)+n > f.size {
 		switch {
@@ -114,8 +111,7 @@ func (f *file) makeRoom(n int) bool {
 	return true
 }
 
-// handOver gives what is buffered to the writer, who has nothing to write. The
-// caller holds mu.
+// handOver swaps the buffers: the idle writer gets the lines. The caller holds mu.
 func (f *file) handOver() {
 	f.buf, f.spare = f.spare[:0], f.buf
 	f.full = len(f.spare) > 0
@@ -124,19 +120,19 @@ func (f *file) handOver() {
 func (f *file) wakeWriter() {
 	select {
 	case f.wake <- struct{}{}:
-	default: // it will take a turn anyway
+	default: // a turn is due already
 	}
 }
 
-// beginAnew has the writer go on in a new file. It does not wait.
-func (f *file) beginAnew() {
+// reopenNext makes the writer open a new file in its next turn. It does not wait.
+func (f *file) reopenNext() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reopen = true
 	f.wakeWriter()
 }
 
-// health does not wait.
+// health returns an error while the writer hangs or fails. It does not wait.
 func (f *file) health() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,9 +145,9 @@ func (f *file) health() error {
 	return nil
 }
 
-// close takes no more lines, has what is buffered written and closes the file. It
-// waits for that until ctx ends or the writer hangs; what is not written then is
-// lost, which is an error.
+// close refuses further lines, and waits until the writer has written the buffered ones
+// and closed the file, ctx ends, or the writer hangs. The rest is lost then, which is an
+// error.
 func (f *file) close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		f.mu.Lock()

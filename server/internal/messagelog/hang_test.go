@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// newPipe makes a FIFO that hangs when its 64 KiB are full, until somebody reads
-// what this returns.
+// newPipe creates a FIFO. Writes block when its 64 KiB are full, until the test reads from
+// reader.
 func newPipe(tb testing.TB) (path string, reader *os.File) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), "server.log")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	reader, err := os.OpenFile(path, os.O_RDWR, 0) // opening waits for nobody then
+	reader, err := os.OpenFile(path, os.O_RDWR, 0) // O_RDWR does not wait for a writer
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -31,18 +31,18 @@ func newPipe(tb testing.TB) (path string, reader *os.File) {
 	return path, reader
 }
 
-// waitFor waits until done, and fails the test if that takes very long.
+// waitFor waits until done returns true, for at most 30 s.
 func waitFor(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
 	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			tb.Fatalf("waited in vain for %s", what)
+			tb.Fatalf("timeout waiting for %s", what)
 		}
 	}
 }
 
-// TestHang: a disk that hangs holds callers up for a while only. Lines that find no
-// room are lost and counted, and when the disk is back, lines are written again.
+// TestHang checks that a disk that hangs delays callers for a limited time. Lines that do
+// not fit into memory are lost and counted. When the disk recovers, lines are written again.
 func TestHang(t *testing.T) {
 	path, reader := newPipe(t)
 	var stderr syncBuffer
@@ -53,7 +53,7 @@ func TestHang(t *testing.T) {
 	var callers sync.WaitGroup
 	for range 4 {
 		callers.Go(func() {
-			for range 3 * bufferSize / len(line) / 4 { // half as much again as there is room for
+			for range 3 * bufferSize / len(line) / 4 { // 1.5 times the size of both buffers
 				l.Info(line)
 			}
 		})
@@ -80,7 +80,7 @@ func TestHang(t *testing.T) {
 	reading.Wait()
 	for line := range strings.Lines(got.String()) {
 		if !strings.HasPrefix(line, "time=") || !strings.HasSuffix(line, "\n") {
-			t.Errorf("%.100q is no whole line", line)
+			t.Errorf("%.100q is not a whole line", line)
 		}
 	}
 	waitFor(t, "stderr", func() bool { return strings.Contains(stderr.String(), "written again") })
@@ -89,7 +89,7 @@ func TestHang(t *testing.T) {
 	}
 }
 
-// TestSlowDisk: one that takes its time loses nothing.
+// TestSlowDisk checks that a slow disk loses nothing.
 func TestSlowDisk(t *testing.T) {
 	path, reader := newPipe(t)
 	l, _ := newLog(t, func(o *Options) { o.Path = path })
@@ -103,7 +103,7 @@ func TestSlowDisk(t *testing.T) {
 			}
 		}
 	})
-	const lines = 3 * bufferSize / 1000 // there is room for two thirds
+	const lines = 3 * bufferSize / 1000 // 1.5 times the size of both buffers
 	for range lines {
 		l.Info(strings.Repeat("x", 1000))
 	}
@@ -117,8 +117,8 @@ func TestSlowDisk(t *testing.T) {
 	}
 }
 
-// TestCloseHanging: closing a log that hangs ends with its context, or when it has
-// hung for too long, and says what is lost.
+// TestCloseHanging checks that Close of a log that hangs returns at the end of its context
+// or after the patience, and says how much is lost.
 func TestCloseHanging(t *testing.T) {
 	for name, tt := range map[string]struct{ patience, timeout time.Duration }{
 		"context ends": {time.Hour, 10 * time.Millisecond},
@@ -136,7 +136,7 @@ func TestCloseHanging(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "lost") || l.Lost() < 100<<10 {
 				t.Errorf("Close = %v, %d bytes lost", err, l.Lost())
 			}
-			go io.Copy(io.Discard, reader) // so that the writer ends
+			go io.Copy(io.Discard, reader) // the writer can end
 			waitFor(t, "the writer", func() bool {
 				l.out.mu.Lock()
 				defer l.out.mu.Unlock()

@@ -15,13 +15,12 @@ import (
 	"example.com/parity/server/internal/origin"
 )
 
-// ours is how the services of this program are called. Others, such as reflection
-// and health, are not in the log.
+// ours is the prefix of the methods that are logged. Reflection and health are not.
 const ours = "/parity."
 
 // Unary is an interceptor that logs a unary call.
-func (l *Log) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if !strings.HasPrefix(info.FullMethod, ours) {
+func (l *Log) Unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if !strings.HasPrefix(call.FullMethod, ours) {
 		return next(ctx, req)
 	}
 	scope := l.scope(ctx)
@@ -31,13 +30,13 @@ func (l *Log) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, ne
 	if err == nil {
 		l.message(scope, resp)
 	}
-	l.call(scope, info.FullMethod, began, err)
+	l.call(scope, call.FullMethod, began, err)
 	return resp, err
 }
 
 // Stream is an interceptor that logs a streaming call.
-func (l *Log) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if !strings.HasPrefix(info.FullMethod, ours) {
+func (l *Log) Stream(srv any, ss grpc.ServerStream, call *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if !strings.HasPrefix(call.FullMethod, ours) {
 		return next(srv, ss)
 	}
 	s := &stream{ServerStream: ss, log: l}
@@ -47,15 +46,16 @@ func (l *Log) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo,
 	err := next(srv, s)
 	scope = *s.scope.Load()
 	if s.transfer.started && !l.callsOnly {
-		line := l.begin("INFO", "GetResponse", scope)
+		line := l.newLine()
+		line.begin(info, "GetResponse", scope)
 		line.transfer(&s.transfer)
 		line.write(l.out)
 	}
-	l.call(scope, info.FullMethod, began, err)
+	l.call(scope, call.FullMethod, began, err)
 	return err
 }
 
-// scope returns what says where a call came from, for all of its lines.
+// scope returns the part that all lines of a call share: its origin.
 func (l *Log) scope(ctx context.Context) []byte {
 	from := origin.FromContext(ctx)
 	line := line{format: l.format, b: make([]byte, 0, 64)}
@@ -64,27 +64,27 @@ func (l *Log) scope(ctx context.Context) []byte {
 	return line.b
 }
 
-// message writes the line of a message.
+// message writes the line of a message, if it has one.
 func (l *Log) message(scope []byte, m any) {
 	if l.callsOnly {
 		return
 	}
-	name := nameOf(m)
-	if name == "" {
+	line := l.newLine()
+	if !line.message(scope, m) {
+		line.free()
 		return
 	}
-	line := l.begin("INFO", name, scope)
-	line.message(m)
 	line.write(l.out)
 }
 
-// call writes the line of a call that has ended.
+// call writes the line of a call at its end.
 func (l *Log) call(scope []byte, method string, began time.Time, err error) {
-	level := "INFO"
+	level := info
 	if err != nil {
-		level = "WARN"
+		level = warn
 	}
-	line := l.begin(level, "call", scope)
+	line := l.newLine()
+	line.begin(level, "call", scope)
 	line.word("method", method)
 	line.word("code", status.Code(err).String())
 	line.word("took", time.Since(began).String())
@@ -94,11 +94,11 @@ func (l *Log) call(scope []byte, method string, began time.Time, err error) {
 	line.write(l.out)
 }
 
-// stream logs the messages that pass through it.
+// stream logs the messages of a stream.
 type stream struct {
 	grpc.ServerStream
 	log      *Log
-	scope    atomic.Pointer[[]byte] // gains the client's ID when it registers
+	scope    atomic.Pointer[[]byte] // has the client's ID after Register
 	transfer transfer
 }
 
@@ -118,7 +118,7 @@ func (s *stream) RecvMsg(m any) error {
 	return nil
 }
 
-// register adds the client's ID to all lines from now on.
+// register adds the client's ID to the scope.
 func (s *stream) register(id int32) {
 	old := *s.scope.Load()
 	line := line{format: s.log.format, b: append(make([]byte, 0, len(old)+16), old...)}

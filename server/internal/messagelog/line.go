@@ -7,23 +7,34 @@ import (
 	"time"
 )
 
-// line is a line in the making, without its time. It has the form that log/slog
-// gives it, but that text from clients is always quoted.
+// line is a line under construction, without its time. It has the format of log/slog,
+// except that text from clients is always quoted.
 type line struct {
 	format Format
 	b      []byte
 }
 
-// lineSize is the length of an ordinary line in bytes. Longer ones may occur, and
-// are not kept in the pool.
+// lineSize is the capacity of a new line in bytes. Lines that have grown beyond twice that
+// do not return to the pool.
 const lineSize = 256
+
+// The levels of log/slog.
+const (
+	info = "INFO"
+	warn = "WARN"
+)
 
 var lines = sync.Pool{New: func() any { return &line{b: make([]byte, 0, lineSize)} }}
 
-// begin starts a line; scope is what all lines of a call have in common.
-func (log *Log) begin(level, msg string, scope []byte) *line {
+// newLine returns an empty line. It ends with write or free.
+func (log *Log) newLine() *line {
 	l := lines.Get().(*line)
 	l.format = log.format
+	return l
+}
+
+// begin adds what all lines begin with, and the scope, which the lines of a call share.
+func (l *line) begin(level, msg string, scope []byte) {
 	if l.format == JSON {
 		l.b = append(l.b, `","level":"`...)
 		l.b = append(l.b, level...)
@@ -37,7 +48,6 @@ func (log *Log) begin(level, msg string, scope []byte) *line {
 		l.b = append(l.b, msg...)
 	}
 	l.b = append(l.b, scope...)
-	return l
 }
 
 func (l *line) key(key string) {
@@ -62,7 +72,7 @@ func (l *line) bool(key string, value bool) {
 	l.b = strconv.AppendBool(l.b, value)
 }
 
-// word adds a value of ours, which needs no quotes in text.
+// word adds a value that contains no text of a client and needs no quotes.
 func (l *line) word(key, value string) {
 	if l.format == JSON {
 		l.text(key, value)
@@ -72,25 +82,25 @@ func (l *line) word(key, value string) {
 	l.b = append(l.b, value...)
 }
 
-// maxText is the most bytes of a client's text in a line: a legal file name fits,
-// and no more than that is anybody's to write into the log.
+// maxText is the maximum length of a client's text in a line, in bytes. A valid file name
+// fits. A client must not fill the log with more.
 const maxText = 1024
 
-// text adds a value that may be a client's: quoted, and cut.
+// text adds a value that may be a client's. It is quoted, and cut at maxText.
 func (l *line) text(key, value string) {
 	l.key(key)
 	if len(value) > maxText {
 		value = value[:maxText] + "…"
 	}
 	if l.format == JSON {
-		quoted, _ := json.Marshal(value) // a string always has a JSON form
+		quoted, _ := json.Marshal(value) // a string never fails
 		l.b = append(l.b, quoted...)
 		return
 	}
 	l.b = strconv.AppendQuote(l.b, value)
 }
 
-// write ends the line, which must not be used any more.
+// write ends the line, writes it, and frees it.
 func (l *line) write(out *file) {
 	before, end := "time=", "\n"
 	if l.format == JSON {
@@ -98,6 +108,11 @@ func (l *line) write(out *file) {
 	}
 	l.b = append(l.b, end...)
 	out.writeTimed(before, time.Now(), l.b)
+	l.free()
+}
+
+// free returns the line to the pool. It must not be used any more.
+func (l *line) free() {
 	if l.b = l.b[:0]; cap(l.b) <= 2*lineSize {
 		lines.Put(l)
 	}

@@ -1,14 +1,13 @@
-// Package messagelog writes server.log: a line for every message of every
-// service, whichever door it came through, and one for every call.
+// Package messagelog writes server.log: a line for each message of the services and one
+// for each call, through every door.
 //
-// The services know nothing of it. It sees their messages from outside, as
-// interceptors that every call passes. Its lines are those of log/slog's text and
-// JSON handlers, but written by hand, because there are two for every round trip of
-// a client.
+// It observes the calls as an interceptor; the services do not know it. Its lines have the
+// format of log/slog's text and JSON handlers, but it writes them itself, because a client
+// causes two of them in each round trip.
 //
-// Service goes before the log. Callers wait for a disk that is slow, and for one that
-// takes nothing at all no longer than some seconds: what finds no room in memory is
-// then lost, counted, and said once.
+// Availability goes before completeness. Callers wait for a slow disk. If the disk hangs,
+// they wait a few seconds; after that, lines that do not fit into memory are lost and
+// counted.
 package messagelog
 
 import (
@@ -21,7 +20,7 @@ import (
 	"time"
 )
 
-// Format is how lines are written.
+// Format is the format of the lines.
 type Format string
 
 // The formats of log/slog.
@@ -34,35 +33,34 @@ const (
 type Options struct {
 	Path   string
 	Format Format
-	// MaxSize is the size in bytes at which the file is set aside for a new one. It
-	// is rounded up to whole MiB.
+	// MaxSize is the size in bytes at which the file is rotated, rounded up to whole MiB.
 	MaxSize int64
-	// Keep is how many files set aside are kept, 1 or more.
+	// Keep is how many rotated files are kept, 1 or more.
 	Keep int
-	// CallsOnly leaves out the lines of messages: a call has one line, at its end.
+	// CallsOnly omits the lines of messages: each call has one line, at its end.
 	CallsOnly bool
-	// Stderr is told when lines cannot be written, and when they can again.
+	// Stderr receives a message when writing fails and when it works again.
 	Stderr io.Writer
 
-	patience time.Duration // hangsAfter, or what a test waits instead
+	patience time.Duration // 0: hangsAfter; for tests
 }
 
-// Log is an open log file.
+// Log is an open log file. It is safe for concurrent use.
 type Log struct {
-	// Logger is for what is no message: it writes into the same file.
+	// Logger writes other lines into the same file.
 	*slog.Logger
 	format    Format
 	callsOnly bool
 	out       *file
 }
 
-// Open opens the log, or begins it.
+// Open opens the log, and creates the file if there is none.
 func Open(o Options) (*Log, error) {
 	if o.Format != Text && o.Format != JSON {
 		return nil, fmt.Errorf("unknown log format %q", o.Format)
 	}
-	// The file is opened for good with the first line: too late for an error that
-	// says which flag is wrong.
+	// The rotation opens the file with the first line, which is too late for an error
+	// that names the flag.
 	if err := endLastLine(o.Path); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
@@ -75,8 +73,8 @@ func Open(o Options) (*Log, error) {
 	return l, nil
 }
 
-// endLastLine makes the file, or ends a line in it that a crash has cut off, so that
-// the next one is whole.
+// endLastLine creates the file if there is none. It ends the last line if a crash has cut
+// it off.
 func endLastLine(path string) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -95,17 +93,16 @@ func endLastLine(path string) (err error) {
 	return err
 }
 
-// Reopen goes on in a new file if the old one has been moved away. It does not wait.
-// Lines that are in memory go into the new one.
-func (l *Log) Reopen() { l.out.beginAnew() }
+// Reopen continues in a new file after the old one has been renamed. Buffered lines go
+// into the new one. It does not wait.
+func (l *Log) Reopen() { l.out.reopenNext() }
 
-// Health returns an error when lines cannot be written. It does not wait.
+// Health returns an error while lines cannot be written. It does not wait.
 func (l *Log) Health() error { return l.out.health() }
 
-// Lost returns how many bytes of lines could not be written.
+// Lost returns how many bytes of lines have been lost.
 func (l *Log) Lost() int64 { return l.out.lost.Load() }
 
-// Close writes what is outstanding and closes the file. It waits for a disk that is
-// slow until ctx ends, and for one that hangs no longer than everybody else; the
-// error then says what is lost. Lines that come later are lost.
+// Close writes the buffered lines and closes the file. It waits until ctx ends or the disk
+// hangs; the error then says how much is lost. Later lines are lost.
 func (l *Log) Close(ctx context.Context) error { return l.out.close(ctx) }

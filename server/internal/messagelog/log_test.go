@@ -39,7 +39,7 @@ func newLog(tb testing.TB, change func(*Options)) (*Log, Options) {
 	return l, o
 }
 
-// flush waits until what is buffered has been written.
+// flush waits until the buffered lines have been written.
 func flush(l *Log) {
 	l.out.mu.Lock()
 	defer l.out.mu.Unlock()
@@ -49,7 +49,7 @@ func flush(l *Log) {
 	}
 }
 
-// syncBuffer is a buffer that a log writes while a test reads.
+// syncBuffer is a buffer that is safe for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -76,13 +76,14 @@ func readLog(tb testing.TB, path string) string {
 	return string(b)
 }
 
-// TestSameAsSlog writes lines by hand and by log/slog's handlers, and compares.
+// TestSameAsSlog compares lines with those of log/slog's handlers.
 func TestSameAsSlog(t *testing.T) {
 	for _, format := range []Format{Text, JSON} {
 		l, o := newLog(t, func(o *Options) { o.Format = format })
-		line := l.begin("WARN", "Increment", nil)
+		line := l.newLine()
+		line.begin(warn, "Increment", nil)
 		line.word("door", "legacy")
-		line.text("peer", "a b") // with a blank slog quotes it too
+		line.text("peer", "a b") // slog quotes text with spaces too
 		line.int("number", -98)
 		line.bool("returning", true)
 		line.write(l.out)
@@ -111,7 +112,7 @@ func TestSameAsSlog(t *testing.T) {
 	}
 }
 
-// TestHostileText: nobody writes lines of his own, whatever a name contains.
+// TestHostileText checks that a client's text cannot forge lines.
 func TestHostileText(t *testing.T) {
 	for _, format := range []Format{Text, JSON} {
 		l, o := newLog(t, func(o *Options) { o.Format = format })
@@ -153,8 +154,8 @@ func TestCallsOnly(t *testing.T) {
 	}
 }
 
-// TestNothingLost writes from many goroutines across several rotations: every line
-// is there, whole, and those of one goroutine are in order.
+// TestNothingLost writes from many goroutines across several rotations. Every line must be
+// there, whole, and the lines of each goroutine in order.
 func TestNothingLost(t *testing.T) {
 	l, o := newLog(t, func(o *Options) { o.MaxSize, o.Keep = 1<<20, 50 })
 	const writers, lines = 8, 10_000
@@ -173,10 +174,10 @@ func TestNothingLost(t *testing.T) {
 	}
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(o.Path), "server-*.log"))
 	if err != nil || len(files) < 3 {
-		t.Fatalf("set aside: %q, %v; want several", files, err)
+		t.Fatalf("rotated files: %q, %v; want several", files, err)
 	}
 	next := make([]int, writers)
-	for _, file := range append(files, o.Path) { // by name, which is by age
+	for _, file := range append(files, o.Path) { // their names are in the order of their age
 		for line := range strings.Lines(readLog(t, file)) {
 			var at string
 			var w, v int
@@ -234,10 +235,10 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// TestReopenUnderLoad: nothing is lost while the file is opened anew again and again.
+// TestReopenUnderLoad checks that reopening the file many times loses nothing.
 func TestReopenUnderLoad(t *testing.T) {
 	l, o := newLog(t, nil)
-	l.out.size = 1 // a buffer for each line, to be handed over at every moment
+	l.out.size = 1 // each line is handed over alone
 	const writers, lines = 4, 2_000
 	var writing sync.WaitGroup
 	for range writers {
@@ -270,11 +271,11 @@ func TestReopenUnderLoad(t *testing.T) {
 	}
 }
 
-// TestDiskFull writes to a device that is always full: nothing fails but the log,
-// which says so once, counts what is lost, and goes on.
+// TestDiskFull writes to a device that is always full. The log prints the failure once and
+// counts what is lost.
 func TestDiskFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("no /dev/full here: ", err)
+		t.Skip("no /dev/full: ", err)
 	}
 	var stderr syncBuffer
 	l, _ := newLog(t, func(o *Options) { o.Path, o.Stderr = "/dev/full", &stderr })
@@ -295,7 +296,7 @@ func TestDiskFull(t *testing.T) {
 	l.Close(context.Background())
 }
 
-// TestCutLine: what a crash has left of a line stays one of its own.
+// TestCutLine checks that the rest of a line that a crash cut off stays on its own line.
 func TestCutLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "server.log")
 	if err := os.WriteFile(path, []byte("whole\nhal"), 0o600); err != nil {

@@ -5,91 +5,80 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// nameOf is what a message is called in the log; "" if it has no line of its own.
-func nameOf(m any) string {
+// message begins the line of a message and adds its fields. It reports false for a
+// message without a line of its own, such as a GetResponse: see transfer.
+func (l *line) message(scope []byte, m any) bool {
 	switch m := m.(type) {
 	case *numbersv1.CountRequest:
-		switch m.GetKind().(type) {
-		case *numbersv1.CountRequest_Register:
-			return "Register"
-		case *numbersv1.CountRequest_Report:
-			return "Report"
-		case *numbersv1.CountRequest_Draw:
-			return "Draw"
-		}
-		return "CountRequest"
+		l.countRequest(scope, m)
 	case *numbersv1.CountResponse:
-		switch m.GetKind().(type) {
-		case *numbersv1.CountResponse_Registered:
-			return "Registered"
-		case *numbersv1.CountResponse_Increment:
-			return "Increment"
-		case *numbersv1.CountResponse_Committed:
-			return "Committed"
-		}
-		return "CountResponse"
+		l.countResponse(scope, m)
 	case *numbersv1.DrawRequest:
-		return "DrawRequest"
-	case *numbersv1.DrawResponse:
-		return "DrawResponse"
-	case *numbersv1.ListClientsRequest:
-		return "ListClientsRequest"
-	case *numbersv1.ListClientsResponse:
-		return "ListClientsResponse"
-	case *filesv1.ListRequest:
-		return "ListRequest"
-	case *filesv1.ListResponse:
-		return "ListResponse"
-	case *filesv1.GetRequest:
-		return "GetRequest"
-	}
-	return "" // a GetResponse: see transfer
-}
-
-// message adds what the log tells of a message beside its name.
-func (l *line) message(m any) {
-	switch m := m.(type) {
-	case *numbersv1.CountRequest:
-		switch kind := m.GetKind().(type) {
-		case *numbersv1.CountRequest_Report:
-			l.int("value", kind.Report.GetValue())
-			if repeats := kind.Report.GetRepeatsSession(); repeats != "" {
-				l.text("repeats", repeats)
-			}
-		case *numbersv1.CountRequest_Draw:
-			l.parity(kind.Draw.GetParity())
-		}
-	case *numbersv1.CountResponse:
-		switch kind := m.GetKind().(type) {
-		case *numbersv1.CountResponse_Registered:
-			l.int("value", kind.Registered.GetValue())
-			l.int("number", int64(kind.Registered.GetIncrement()))
-			l.bool("returning", kind.Registered.GetReturning())
-			l.text("session", kind.Registered.GetSession()) // what a Report may say that it repeats
-		case *numbersv1.CountResponse_Increment:
-			l.int("number", int64(kind.Increment.GetNumber()))
-			l.parity(kind.Increment.GetParity())
-		case *numbersv1.CountResponse_Committed:
-			l.int("reports", kind.Committed.GetReports())
-			l.int("value", kind.Committed.GetValue())
-		}
-	case *numbersv1.DrawRequest:
+		l.begin(info, "DrawRequest", scope)
 		l.parity(m.GetParity())
 	case *numbersv1.DrawResponse:
+		l.begin(info, "DrawResponse", scope)
 		l.int("number", int64(m.GetNumber()))
 		l.parity(m.GetParity())
 	case *numbersv1.ListClientsRequest:
+		l.begin(info, "ListClientsRequest", scope)
 		l.int("page_size", int64(m.GetPageSize()))
 	case *numbersv1.ListClientsResponse:
+		l.begin(info, "ListClientsResponse", scope)
 		l.int("clients", int64(len(m.GetClients())))
 	case *filesv1.ListRequest:
+		l.begin(info, "ListRequest", scope)
 		l.word("source", m.GetSource().String())
 	case *filesv1.ListResponse:
+		l.begin(info, "ListResponse", scope)
 		l.int("files", int64(len(m.GetFiles())))
 	case *filesv1.GetRequest:
+		l.begin(info, "GetRequest", scope)
 		l.text("name", m.GetName())
 		l.int("offset", m.GetOffset())
 		l.int("limit", m.GetLimit())
+	default:
+		return false
+	}
+	return true
+}
+
+func (l *line) countRequest(scope []byte, m *numbersv1.CountRequest) {
+	switch kind := m.GetKind().(type) {
+	case *numbersv1.CountRequest_Register:
+		l.begin(info, "Register", scope) // the scope has the client's ID
+	case *numbersv1.CountRequest_Report:
+		l.begin(info, "Report", scope)
+		l.int("value", kind.Report.GetValue())
+		if repeats := kind.Report.GetRepeatsSession(); repeats != "" {
+			l.text("repeats", repeats)
+		}
+	case *numbersv1.CountRequest_Draw:
+		l.begin(info, "Draw", scope)
+		l.parity(kind.Draw.GetParity())
+	default:
+		l.begin(info, "CountRequest", scope)
+	}
+}
+
+func (l *line) countResponse(scope []byte, m *numbersv1.CountResponse) {
+	switch kind := m.GetKind().(type) {
+	case *numbersv1.CountResponse_Registered:
+		l.begin(info, "Registered", scope)
+		l.int("value", kind.Registered.GetValue())
+		l.int("number", int64(kind.Registered.GetIncrement()))
+		l.bool("returning", kind.Registered.GetReturning())
+		l.text("session", kind.Registered.GetSession()) // the "repeats" of later reports
+	case *numbersv1.CountResponse_Increment:
+		l.begin(info, "Increment", scope)
+		l.int("number", int64(kind.Increment.GetNumber()))
+		l.parity(kind.Increment.GetParity())
+	case *numbersv1.CountResponse_Committed:
+		l.begin(info, "Committed", scope)
+		l.int("reports", kind.Committed.GetReports())
+		l.int("value", kind.Committed.GetValue())
+	default:
+		l.begin(info, "CountResponse", scope)
 	}
 }
 
@@ -106,7 +95,7 @@ func (l *line) parity(p numbersv1.Parity) {
 	}
 }
 
-// transfer sums up the responses of a Get: one line a call, however many chunks.
+// transfer is the sum of the responses of a Get, which have one line together.
 type transfer struct {
 	name    string
 	started bool

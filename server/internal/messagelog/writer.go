@@ -7,27 +7,26 @@ import (
 )
 
 const (
-	// flushEvery is how long a line may stay in memory: what a crash can lose.
+	// flushEvery is how long a line may stay in memory. A crash loses that much.
 	flushEvery = 100 * time.Millisecond
 
-	// hangsAfter is how long the writer may be at one piece before the log is given up
-	// until it has ended: less than what clients wait for an answer, and more than a
-	// disk takes that is only busy.
+	// hangsAfter is how long one write may take before the log counts as hanging: less
+	// than clients wait for a response, and more than a busy disk takes.
 	hangsAfter = 5 * time.Second
 
-	// pieceSize is how many bytes are written at once, but for a longer line. It is
-	// what a disk has to take within hangsAfter to count as slow only: 50 KB/s.
+	// pieceSize is the size of one write in bytes; a longer line is written as a whole. A
+	// disk that takes less within hangsAfter, which is 50 KB/s, counts as hanging.
 	pieceSize = 256 << 10
 )
 
-// writerState is what callers need to know of the writer. file.mu guards it.
+// writerState is the part of the writer's state that callers see. file.mu guards it.
 type writerState struct {
-	began   time.Time // of what the writer does to the disk; zero: nothing
-	hangs   bool      // it has done that for longer than patience
-	failure error     // of the last piece
-	before  int64     // bytes lost before the writer came to hang or to fail
+	began   time.Time // of the current disk operation; zero: none
+	hangs   bool      // the current operation exceeds patience
+	failure error     // of the last write
+	before  int64     // lost bytes before the writer began to hang or fail
 	ended   bool
-	closing error // of the file, when ended
+	closing error // of closing the file, when ended
 }
 
 func (f *file) startWriter() {
@@ -39,7 +38,7 @@ func (f *file) startWriter() {
 	go f.run()
 }
 
-// run takes turns until the file is closed and all is written.
+// run takes turns until the file is closed to callers and all lines are written.
 func (f *file) run() {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
@@ -58,8 +57,8 @@ func (f *file) run() {
 	}
 }
 
-// turn writes what is buffered. It reports how much that was, and whether the file
-// is closed to callers.
+// turn writes the buffered lines. It returns their length, and whether the file is closed
+// to callers.
 func (f *file) turn() (written int, closed bool) {
 	f.mu.Lock()
 	if !f.full {
@@ -72,11 +71,11 @@ func (f *file) turn() (written int, closed bool) {
 		f.mu.Unlock()
 		return 0, closed
 	}
-	f.full = true // nobody may hand over more during the turn
+	f.full = true // no handOver during the turn
 	f.mu.Unlock()
 
 	if reopen {
-		f.do(f.disk.Close) //nolint:errcheck // the next piece opens the file again, or says why not
+		f.do(f.disk.Close) //nolint:errcheck // the next write opens a file, or fails with the reason
 	}
 	for rest := lines; len(rest) > 0; {
 		var piece []byte
@@ -91,7 +90,7 @@ func (f *file) turn() (written int, closed bool) {
 	return len(lines), closed
 }
 
-// cut cuts a piece of whole lines off, so that a file set aside ends with a line.
+// cut cuts off a piece of whole lines, so that a rotated file ends with a whole line.
 func cut(lines []byte) (piece, rest []byte) {
 	if len(lines) <= pieceSize {
 		return lines, nil
@@ -103,8 +102,8 @@ func cut(lines []byte) (piece, rest []byte) {
 	return lines[:end+1], lines[end+1:]
 }
 
-// writePiece writes lines. What cannot be written is lost, and counted. That, and
-// its end, are said once and not for every piece.
+// writePiece writes lines. If it fails they are lost and counted. The first failure and the
+// recovery go to stderr.
 func (f *file) writePiece(piece []byte) {
 	lost := f.lost.Load()
 	err := f.do(func() error {
@@ -125,32 +124,32 @@ func (f *file) writePiece(piece []byte) {
 	case err != nil && !failed:
 		fmt.Fprintf(f.stderr, "server: lines of the log are lost: %v\n", err)
 	case err == nil && failed:
-		f.sayRecovered()
+		f.printRecovery()
 	}
 }
 
-// do does something to the disk, and has that watched.
-func (f *file) do(something func() error) error {
+// do runs a disk operation under the watchdog.
+func (f *file) do(operation func() error) error {
 	f.mu.Lock()
 	f.began = time.Now()
 	f.mu.Unlock()
 	f.watchdog.Reset(f.patience)
-	err := something()
+	err := operation()
 	f.watchdog.Stop()
 	f.mu.Lock()
 	hung := f.hangs
 	f.began, f.hangs = time.Time{}, false
 	f.mu.Unlock()
 	if hung && err == nil {
-		f.sayRecovered()
+		f.printRecovery()
 	}
 	return err
 }
 
-// hang gives up what the writer does until that has ended.
+// hang marks the writer as hanging until its current operation ends.
 func (f *file) hang() {
 	f.mu.Lock()
-	// The timer may have been late, and the writer be at something else.
+	// The timer may be late, and the writer in another operation.
 	if f.began.IsZero() || time.Since(f.began) < f.patience {
 		f.mu.Unlock()
 		return
@@ -158,10 +157,10 @@ func (f *file) hang() {
 	f.hangs, f.before = true, f.lost.Load()
 	f.changed.Broadcast()
 	f.mu.Unlock()
-	fmt.Fprintf(f.stderr, "server: the log has not been written for %v: until it is, lines that find no room in memory are lost\n", f.patience)
+	fmt.Fprintf(f.stderr, "server: the log has not been written for %v: until it is, lines that do not fit into memory are lost\n", f.patience)
 }
 
-func (f *file) sayRecovered() {
+func (f *file) printRecovery() {
 	f.mu.Lock()
 	lost := f.lost.Load() - f.before
 	f.mu.Unlock()

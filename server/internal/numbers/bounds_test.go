@@ -290,7 +290,7 @@ func TestReportRateEnds(t *testing.T) {
 		code codes.Code
 	}{
 		"client cancels": {func(_ *Service, st *stub) { st.cancel() }, codes.Canceled},
-		"drain":              {func(s *Service, _ *stub) { s.Drain() }, codes.Unavailable},
+		"drain":          {func(s *Service, _ *stub) { s.Drain() }, codes.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
