@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress
-	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
 	"example.com/parity/server/internal/codec"
@@ -65,7 +63,6 @@ type grpcDoorOptions struct {
 	limits       netguard.Limits // of connections
 	interceptors interceptors
 	replies      *flow.Account
-	drain        <-chan struct{} // closed when the shutdown begins, which ends health watches
 	metrics      *metrics.GRPCDoor
 	log          *slog.Logger
 }
@@ -103,7 +100,7 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 			AtMost:    numbers.AtMost,
 			Count:     o.metrics.Closed,
 		})
-		stream := slices.Concat([]grpc.StreamServerInterceptor{endWatches(o.drain)}, o.interceptors.stream, []grpc.StreamServerInterceptor{guard.Stream})
+		stream := slices.Concat(o.interceptors.stream, []grpc.StreamServerInterceptor{guard.Stream})
 		return grpc.NewServer(slices.Concat(options, []grpc.ServerOption{
 			grpc.Creds(guard.Credentials(security)),
 			grpc.InTapHandle(guard.Tap),
@@ -124,28 +121,3 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 	}
 	return door, nil
 }
-
-func endWatches(drain <-chan struct{}) grpc.StreamServerInterceptor {
-	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		if info.FullMethod != grpc_health_v1.Health_Watch_FullMethodName {
-			return next(srv, ss)
-		}
-		ctx, cancel := context.WithCancel(ss.Context())
-		defer cancel()
-		go func() {
-			select {
-			case <-drain:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
-		return next(srv, watchStream{ss, ctx})
-	}
-}
-
-type watchStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s watchStream) Context() context.Context { return s.ctx }

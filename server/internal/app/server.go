@@ -126,7 +126,6 @@ func (s *server) openServices() error {
 		limits:       s.descriptors.granted.grpc,
 		interceptors: chain,
 		replies:      replies,
-		drain:        s.drain,
 		metrics:      metrics.NewGRPCDoor(s.registry, replies),
 		log:          s.stderr,
 	})
@@ -138,7 +137,7 @@ func (s *server) openServices() error {
 		numbersv1.RegisterNumberServiceServer(door, s.numbers)
 		filesv1.RegisterFileServiceServer(door, files)
 	}
-	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	grpc_health_v1.RegisterHealthServer(s.grpc, &healthServer{s.health, s.drain})
 	reflection.Register(s.grpc) // v1 and v1alpha
 	for _, subject := range s.subjects() {
 		s.health.SetServingStatus(subject.service, grpc_health_v1.HealthCheckResponse_SERVING)
