@@ -17,6 +17,7 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/server/internal/flow"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,6 +39,7 @@ func (s *services) Get(_ *filesv1.GetRequest, st filesv1.FileService_GetServer) 
 	return s.get(st)
 }
 
+// newChannel returns a channel with the stubs.
 func newChannel(tb testing.TB, s *services) *Channel {
 	c := NewChannel(nil, nil)
 	tb.Cleanup(c.Close)
@@ -46,13 +48,47 @@ func newChannel(tb testing.TB, s *services) *Channel {
 	return c
 }
 
-func report(v int64) *numbersv1.CountRequest {
+func reporting(v int64) *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{Report: &numbersv1.Report{Value: v}}}
 }
 
 func increment(n int32) *numbersv1.CountResponse {
 	return &numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{Increment: &numbersv1.Increment{Number: n}}}
 }
+
+// TestHalfDuplex checks that a handler can find out the property of its stream, also behind
+// interceptors, and that its context ends with the caller's.
+func TestHalfDuplex(t *testing.T) {
+	var handler context.Context
+	s := &services{count: func(st numbersv1.NumberService_CountServer) error {
+		handler = st.Context()
+		_, err := st.Recv()
+		return err
+	}}
+	c := NewChannel(nil, []grpc.StreamServerInterceptor{
+		func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			return next(srv, wrapped{ss})
+		},
+	})
+	t.Cleanup(c.Close)
+	numbersv1.RegisterNumberServiceServer(c, s)
+	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(t.Context(), "k", "v"))
+	defer cancel()
+	st, err := numbersv1.NewNumberServiceClient(c).Count(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Send(reporting(1)); !errors.Is(err, io.EOF) {
+		t.Fatalf("Send = %v, want the end", err)
+	}
+	md, _ := metadata.FromIncomingContext(handler)
+	if !flow.IsHalfDuplex(handler) || len(md.Get("k")) != 1 || handler.Err() == nil {
+		t.Errorf("half-duplex %v, metadata %v, error %v; want true, k=v and the end", flow.IsHalfDuplex(handler), md, handler.Err())
+	}
+}
+
+// wrapped is a stream that hides the methods of the one it wraps, as interceptors' do.
+type wrapped struct{ grpc.ServerStream }
 
 func TestUnary(t *testing.T) {
 	s := &services{draw: func(ctx context.Context) (*numbersv1.DrawResponse, error) {
@@ -82,7 +118,7 @@ func TestUnary(t *testing.T) {
 	}
 }
 
-// TestInterceptors run in their order, around the handler.
+// TestInterceptors checks the order of the interceptors.
 func TestInterceptors(t *testing.T) {
 	var order []string
 	unary := func(name string) grpc.UnaryServerInterceptor {
@@ -120,7 +156,8 @@ func TestInterceptors(t *testing.T) {
 	}
 }
 
-// TestServerStream: one response is made for each Recv, and its bytes are shared.
+// TestServerStream checks that the handler runs up to one response for each Recv, and that
+// the bytes of a response are shared.
 func TestServerStream(t *testing.T) {
 	data := make([]byte, 10)
 	made := 0
@@ -142,7 +179,7 @@ func TestServerStream(t *testing.T) {
 			t.Fatalf("Recv = %v, %v", resp, err)
 		}
 		if made != i {
-			t.Errorf("%d responses made before they were asked for", made-i)
+			t.Errorf("%d responses made before their Recv", made-i)
 		}
 	}
 	for range 2 {
@@ -152,7 +189,7 @@ func TestServerStream(t *testing.T) {
 	}
 }
 
-// TestBidi: a request has been dealt with when Send returns.
+// TestBidi checks that the handler has processed a request when Send returns.
 func TestBidi(t *testing.T) {
 	var got []int64
 	s := &services{count: func(st numbersv1.NumberService_CountServer) error {
@@ -176,11 +213,11 @@ func TestBidi(t *testing.T) {
 		t.Fatal(err)
 	}
 	for v := range int64(5) {
-		if err := st.Send(report(v)); err != nil {
+		if err := st.Send(reporting(v)); err != nil {
 			t.Fatal(err)
 		}
 		if len(got) != int(v)+1 {
-			t.Fatalf("%d requests taken after %d", len(got), v+1)
+			t.Fatalf("%d requests processed after %d", len(got), v+1)
 		}
 	}
 	for _, want := range []int32{0, 2, 4} {
@@ -200,179 +237,8 @@ func TestBidi(t *testing.T) {
 	if _, err := st.Recv(); !errors.Is(err, io.EOF) {
 		t.Errorf("the stream ended with %v", err)
 	}
-	if err := st.Send(report(1)); !errors.Is(err, io.EOF) {
+	if err := st.Send(reporting(1)); !errors.Is(err, io.EOF) {
 		t.Errorf("Send to a stream that has ended = %v", err)
-	}
-}
-
-// TestCancel ends streams by their context, wherever they are. That no coroutine
-// stays behind is seen at the end of all tests.
-func TestCancel(t *testing.T) {
-	ended := make(chan error, 1)
-	s := &services{count: func(st numbersv1.NumberService_CountServer) error {
-		err := func() error {
-			for {
-				if _, err := st.Recv(); err != nil {
-					return err
-				}
-				if err := st.Send(increment(1)); err != nil {
-					return err
-				}
-			}
-		}()
-		// A handler may go on for a while; nothing works any more.
-		if err := st.Send(increment(2)); err == nil {
-			t.Error("Send works after the end")
-		}
-		if _, err := st.Recv(); err == nil {
-			t.Error("Recv works after the end")
-		}
-		ended <- err
-		return err
-	}}
-	numbers := numbersv1.NewNumberServiceClient(newChannel(t, s))
-	for sent := range 3 {
-		ctx, cancel := context.WithCancel(t.Context())
-		st, err := numbers.Count(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range sent {
-			if err := st.Send(report(1)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cancel()
-		if sent > 0 { // else the handler has never run
-			if err := <-ended; status.Code(err) != codes.Canceled {
-				t.Errorf("after %d requests the handler ended with %v", sent, err)
-			}
-		}
-		for err == nil {
-			_, err = st.Recv()
-		}
-		if status.Code(err) != codes.Canceled {
-			t.Errorf("after %d requests the caller got %v", sent, err)
-		}
-	}
-}
-
-// TestCancelledBefore begins streams whose context has ended already, or ends at the
-// same time. The race detector sees what else would crash one in ten thousand.
-func TestCancelledBefore(t *testing.T) {
-	s := &services{count: func(st numbersv1.NumberService_CountServer) error {
-		for {
-			if _, err := st.Recv(); err != nil {
-				return err
-			}
-		}
-	}}
-	numbers := numbersv1.NewNumberServiceClient(newChannel(t, s))
-	for i := range 2000 {
-		ctx, cancel := context.WithCancel(t.Context())
-		if i%2 == 0 {
-			cancel()
-		} else {
-			go cancel()
-		}
-		st, err := numbers.Count(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i%4 < 2 {
-			st.Send(report(1))
-		}
-		<-ctx.Done()
-		if _, err := st.Recv(); status.Code(err) != codes.Canceled {
-			t.Fatalf("stream %d ended with %v", i, err)
-		}
-	}
-}
-
-// TestPanic: a handler's panic comes to whoever had it run. A caller who recovers
-// finds the call at its end.
-func TestPanic(t *testing.T) {
-	s := &services{get: func(filesv1.FileService_GetServer) error { panic("a fault") }}
-	st, err := filesv1.NewFileServiceClient(newChannel(t, s)).Get(t.Context(), &filesv1.GetRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	func() {
-		defer func() {
-			if p := recover(); p != "a fault" {
-				t.Errorf("recovered %v", p)
-			}
-		}()
-		st.Recv()
-		t.Error("the panic went nowhere")
-	}()
-	for range 2 {
-		if resp, err := st.Recv(); status.Code(err) != codes.Internal {
-			t.Errorf("Recv = %v, %v; want the end", resp, err)
-		}
-	}
-}
-
-// TestManyResponses: responses that nobody receives are bounded.
-func TestManyResponses(t *testing.T) {
-	s := &services{count: func(st numbersv1.NumberService_CountServer) error {
-		for {
-			if err := st.Send(increment(1)); err != nil {
-				return err
-			}
-		}
-	}}
-	st, err := numbersv1.NewNumberServiceClient(newChannel(t, s)).Count(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := st.Send(report(1)); !errors.Is(err, io.EOF) {
-		t.Fatalf("Send = %v", err)
-	}
-	n := 0
-	for ; err == nil || errors.Is(err, io.EOF) && n == 0; n++ {
-		_, err = st.Recv()
-	}
-	if status.Code(err) != codes.ResourceExhausted || n != maxQueued+1 {
-		t.Errorf("after %d responses: %v", n-1, err)
-	}
-}
-
-// TestReuse: one coroutine serves calls one after the other, and none is kept of
-// those that ended otherwise.
-func TestReuse(t *testing.T) {
-	n := 0
-	s := &services{get: func(st filesv1.FileService_GetServer) error {
-		n++
-		return st.Send(&filesv1.GetResponse{Data: []byte{byte(n)}})
-	}}
-	c := newChannel(t, s)
-	files := filesv1.NewFileServiceClient(c)
-	for i := range 10 {
-		ctx, cancel := context.WithCancel(t.Context())
-		st, err := files.Get(ctx, &filesv1.GetRequest{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp, err := st.Recv(); err != nil || resp.GetData()[0] != byte(i+1) {
-			t.Fatalf("call %d: %v, %v", i, resp, err)
-		}
-		kept := 0
-		if i%2 == 0 {
-			if _, err := st.Recv(); !errors.Is(err, io.EOF) {
-				t.Fatal(err)
-			}
-			kept = 1
-		}
-		cancel()
-		if i%2 == 1 {
-			if _, err := st.Recv(); status.Code(err) != codes.Canceled {
-				t.Errorf("after the end: %v", err)
-			}
-		}
-		if got := len(c.pool.idle); got != kept {
-			t.Errorf("%d coroutines are kept after call %d, want %d", got, i, kept)
-		}
 	}
 }
 
@@ -391,7 +257,7 @@ func BenchmarkBidi(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	req := report(1)
+	req := reporting(1)
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := st.Send(req); err != nil {
