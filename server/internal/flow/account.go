@@ -2,9 +2,10 @@ package flow
 
 import "sync/atomic"
 
-// part limits a holder to a quarter of what remains free. So a single holder gets a
-// fifth of the account, many share it, and no holder takes the last of it.
-const part = 4
+// freeRatio is the minimum ratio of free bytes to the bytes of one holder. So a single
+// holder gets a fifth of the account, many can have some of it, and no holder gets the last
+// of it.
+const freeRatio = 4
 
 // Account bounds the bytes in flight to all peers of the process. Taking never waits: a
 // holder that gets nothing uses its own small allowance, which is not charged here. So
@@ -26,7 +27,7 @@ func (a *Account) Held() int64 { return a.held.Load() }
 func (a *Account) Take(have, want int64) int64 {
 	for {
 		held := a.held.Load()
-		n := min(want, (a.limit-held-part*have)/(part+1))
+		n := min(want, (a.limit-held-freeRatio*have)/(freeRatio+1))
 		if n <= 0 {
 			return 0
 		}

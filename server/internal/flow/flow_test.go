@@ -64,12 +64,12 @@ func TestLocal(t *testing.T) {
 		t.Errorf("Reserve(100) = %d, %v, with %d charged", n, err, a.Held())
 	}
 	for range 3 { // each Reserve means that the bytes before have been sent
-		if n, err := w.Reserve(t.Context(), 100_000); n != 100_000 || err != nil || a.Held() != 100_000-localOwn {
+		if n, err := w.Reserve(t.Context(), 100_000); n != 100_000 || err != nil || a.Held() != 100_000-localAllowance {
 			t.Errorf("Reserve(100,000) = %d, %v, with %d charged", n, err, a.Held())
 		}
 	}
 	w.Return(10_000)
-	if held := a.Held(); held != 90_000-localOwn {
+	if held := a.Held(); held != 90_000-localAllowance {
 		t.Errorf("%d charged after 10,000 were returned", held)
 	}
 	w.Close()
@@ -78,7 +78,7 @@ func TestLocal(t *testing.T) {
 		t.Errorf("%d charged after Close", a.Held())
 	}
 	a.Charge(1 << 20)
-	if n, err := w.Reserve(t.Context(), 100_000); n != localOwn || err != nil {
+	if n, err := w.Reserve(t.Context(), 100_000); n != localAllowance || err != nil {
 		t.Errorf("with the account empty Reserve = %d, %v", n, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

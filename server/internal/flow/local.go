@@ -2,9 +2,9 @@ package flow
 
 import "context"
 
-// localOwn is the allowance of a call in this process, in bytes: a chunk that keeps a
+// localAllowance is the allowance of a call in this process, in bytes: a chunk that keeps a
 // connection of the original protocols busy.
-const localOwn = 16 << 10
+const localAllowance = 16 << 10
 
 // Window returns the window of the call that ctx belongs to: its own if it comes from the
 // network, else a local one.
@@ -31,10 +31,10 @@ func (w *local) Reserve(ctx context.Context, want int64) (int64, error) {
 		return 0, err
 	}
 	w.Close()
-	if want > localOwn {
-		w.charged = w.account.Take(0, want-localOwn)
+	if want > localAllowance {
+		w.charged = w.account.Take(0, want-localAllowance)
 	}
-	return min(want, localOwn+w.charged), nil
+	return min(want, localAllowance+w.charged), nil
 }
 
 // Return implements Window.

@@ -39,19 +39,19 @@ type file struct {
 	wake chan struct{} // starts a turn of the writer
 
 	// The writer's.
-	disk     *lumberjack.Logger
-	patience time.Duration
-	watchdog *time.Timer
+	disk        *lumberjack.Logger
+	hangTimeout time.Duration
+	watchdog    *time.Timer
 }
 
 func newFile(o Options) *file {
 	size := int((o.MaxSize + 1<<20 - 1) >> 20) // MiB
 	f := &file{
-		stderr:   o.Stderr,
-		size:     min(bufferSize, size<<20/2), // a buffer must fit into a file
-		disk:     &lumberjack.Logger{Filename: o.Path, MaxSize: size, MaxBackups: o.Keep},
-		wake:     make(chan struct{}, 1),
-		patience: o.patience,
+		stderr:      o.Stderr,
+		size:        min(bufferSize, size<<20/2), // a buffer must fit into a file
+		disk:        &lumberjack.Logger{Filename: o.Path, MaxSize: size, MaxBackups: o.Keep},
+		wake:        make(chan struct{}, 1),
+		hangTimeout: o.hangTimeout,
 	}
 	f.buf, f.spare = make([]byte, 0, f.size), make([]byte, 0, f.size)
 	f.changed = sync.NewCond(&f.mu)
@@ -104,15 +104,15 @@ func (f *file) makeRoom(n int) bool {
 		case f.full:
 			f.changed.Wait()
 		default:
-			f.handOver()
+			f.swap()
 			f.wakeWriter()
 		}
 	}
 	return true
 }
 
-// handOver swaps the buffers: the idle writer gets the lines. The caller holds mu.
-func (f *file) handOver() {
+// swap swaps the buffers: the idle writer gets the lines. The caller holds mu.
+func (f *file) swap() {
 	f.buf, f.spare = f.spare[:0], f.buf
 	f.full = len(f.spare) > 0
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/syncbuf"
 )
 
 // newPipe creates a FIFO. Writes block when its 64 KiB are full, until the test reads from
@@ -45,9 +47,9 @@ func waitFor(tb testing.TB, what string, done func() bool) {
 // not fit into memory are lost and counted. When the disk recovers, lines are written again.
 func TestHang(t *testing.T) {
 	path, reader := newPipe(t)
-	var stderr syncBuffer
+	var stderr syncbuf.Buffer
 	l, _ := newLog(t, func(o *Options) {
-		o.Path, o.Stderr, o.patience = path, &stderr, time.Second
+		o.Path, o.Stderr, o.hangTimeout = path, &stderr, time.Second
 	})
 	line := strings.Repeat("x", 1000)
 	var callers sync.WaitGroup
@@ -67,7 +69,7 @@ func TestHang(t *testing.T) {
 		t.Errorf("%d bytes lost, want what exceeds the buffers", lost)
 	}
 
-	var got syncBuffer
+	var got syncbuf.Buffer
 	var reading sync.WaitGroup
 	reading.Go(func() { io.Copy(&got, reader) })
 	waitFor(t, "the log to be written", func() bool { return l.Health() == nil })
@@ -118,15 +120,15 @@ func TestSlowDisk(t *testing.T) {
 }
 
 // TestCloseHanging checks that Close of a log that hangs returns at the end of its context
-// or after the patience, and says how much is lost.
+// or after the timeout, and says how much is lost.
 func TestCloseHanging(t *testing.T) {
-	for name, tt := range map[string]struct{ patience, timeout time.Duration }{
+	for name, tt := range map[string]struct{ hangTimeout, timeout time.Duration }{
 		"context ends": {time.Hour, 10 * time.Millisecond},
 		"hangs":        {10 * time.Millisecond, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, reader := newPipe(t)
-			l, _ := newLog(t, func(o *Options) { o.Path, o.Stderr, o.patience = path, io.Discard, tt.patience })
+			l, _ := newLog(t, func(o *Options) { o.Path, o.Stderr, o.hangTimeout = path, io.Discard, tt.hangTimeout })
 			for range 200 {
 				l.Info(strings.Repeat("x", 1000))
 			}

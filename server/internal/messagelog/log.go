@@ -42,7 +42,7 @@ type Options struct {
 	// Stderr receives a message when writing fails and when it works again.
 	Stderr io.Writer
 
-	patience time.Duration // 0: hangsAfter; for tests
+	hangTimeout time.Duration // 0: defaultHangTimeout; for tests
 }
 
 // Log is an open log file. It is safe for concurrent use.

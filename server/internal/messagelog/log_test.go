@@ -17,6 +17,7 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/syncbuf"
 )
 
 // newLog opens a log in a directory of its own.
@@ -47,24 +48,6 @@ func flush(l *Log) {
 	for l.out.full || len(l.out.buf) > 0 {
 		l.out.changed.Wait()
 	}
-}
-
-// syncBuffer is a buffer that is safe for concurrent use.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 func readLog(tb testing.TB, path string) string {
@@ -277,7 +260,7 @@ func TestDiskFull(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full: ", err)
 	}
-	var stderr syncBuffer
+	var stderr syncbuf.Buffer
 	l, _ := newLog(t, func(o *Options) { o.Path, o.Stderr = "/dev/full", &stderr })
 	for range 3 {
 		l.message(nil, &numbersv1.DrawRequest{})

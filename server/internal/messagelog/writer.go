@@ -10,19 +10,19 @@ const (
 	// flushEvery is how long a line may stay in memory. A crash loses that much.
 	flushEvery = 100 * time.Millisecond
 
-	// hangsAfter is how long one write may take before the log counts as hanging: less
+	// defaultHangTimeout is how long one write may take before the log counts as hanging: less
 	// than clients wait for a response, and more than a busy disk takes.
-	hangsAfter = 5 * time.Second
+	defaultHangTimeout = 5 * time.Second
 
 	// pieceSize is the size of one write in bytes; a longer line is written as a whole. A
-	// disk that takes less within hangsAfter, which is 50 KB/s, counts as hanging.
+	// disk that takes less within defaultHangTimeout, which is 50 KB/s, counts as hanging.
 	pieceSize = 256 << 10
 )
 
 // writerState is the part of the writer's state that callers see. file.mu guards it.
 type writerState struct {
 	began   time.Time // of the current disk operation; zero: none
-	hangs   bool      // the current operation exceeds patience
+	hangs   bool      // the current operation exceeds hangTimeout
 	failure error     // of the last write
 	before  int64     // lost bytes before the writer began to hang or fail
 	ended   bool
@@ -30,10 +30,10 @@ type writerState struct {
 }
 
 func (f *file) startWriter() {
-	if f.patience == 0 {
-		f.patience = hangsAfter
+	if f.hangTimeout == 0 {
+		f.hangTimeout = defaultHangTimeout
 	}
-	f.watchdog = time.AfterFunc(f.patience, f.hang)
+	f.watchdog = time.AfterFunc(f.hangTimeout, f.hang)
 	f.watchdog.Stop()
 	go f.run()
 }
@@ -62,7 +62,7 @@ func (f *file) run() {
 func (f *file) turn() (written int, closed bool) {
 	f.mu.Lock()
 	if !f.full {
-		f.handOver()
+		f.swap()
 	}
 	reopen := f.reopen
 	f.reopen, closed = false, f.closed
@@ -71,7 +71,7 @@ func (f *file) turn() (written int, closed bool) {
 		f.mu.Unlock()
 		return 0, closed
 	}
-	f.full = true // no handOver during the turn
+	f.full = true // no swap during the turn
 	f.mu.Unlock()
 
 	if reopen {
@@ -133,7 +133,7 @@ func (f *file) do(operation func() error) error {
 	f.mu.Lock()
 	f.began = time.Now()
 	f.mu.Unlock()
-	f.watchdog.Reset(f.patience)
+	f.watchdog.Reset(f.hangTimeout)
 	err := operation()
 	f.watchdog.Stop()
 	f.mu.Lock()
@@ -150,14 +150,14 @@ func (f *file) do(operation func() error) error {
 func (f *file) hang() {
 	f.mu.Lock()
 	// The timer may be late, and the writer in another operation.
-	if f.began.IsZero() || time.Since(f.began) < f.patience {
+	if f.began.IsZero() || time.Since(f.began) < f.hangTimeout {
 		f.mu.Unlock()
 		return
 	}
 	f.hangs, f.before = true, f.lost.Load()
 	f.changed.Broadcast()
 	f.mu.Unlock()
-	fmt.Fprintf(f.stderr, "server: the log has not been written for %v: until it is, lines that do not fit into memory are lost\n", f.patience)
+	fmt.Fprintf(f.stderr, "server: the log has not been written for %v: until it is, lines that do not fit into memory are lost\n", f.hangTimeout)
 }
 
 func (f *file) printRecovery() {

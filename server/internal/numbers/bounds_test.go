@@ -26,8 +26,8 @@ func TestDefaultBounds(t *testing.T) {
 	}
 }
 
-// TestSilence checks when and how sessions of silent clients end.
-func TestSilence(t *testing.T) {
+// TestTimeouts checks when and how sessions of silent clients end.
+func TestTimeouts(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		every  time.Duration // between requests
@@ -68,7 +68,7 @@ func TestSilence(t *testing.T) {
 				}
 				last := time.Now()
 				isExhausted(t, <-st.ended, tt.reason)
-				if after := time.Since(last); after < tt.after || after > tt.after+1 { // 1 ns: see silence.heard
+				if after := time.Since(last); after < tt.after || after > tt.after+1 { // 1 ns: see idleTimer.last
 					t.Errorf("ended %v after the last request, want %v", after, tt.after)
 				}
 				if confirmed != reports {
@@ -80,9 +80,9 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// TestSilenceConfirms checks that a session confirms all reports before it times out, even
+// TestTimeoutConfirms checks that a session confirms all reports before it times out, even
 // if the client read nothing for a while.
-func TestSilenceConfirms(t *testing.T) {
+func TestTimeoutConfirms(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newService(Options{})
@@ -108,9 +108,9 @@ func TestSilenceConfirms(t *testing.T) {
 	}
 }
 
-// TestSilenceInProcess checks that a half-duplex session has neither timeouts nor a rate,
+// TestHalfDuplexLimits checks that a half-duplex session has neither timeouts nor a rate,
 // and that its handler never waits.
-func TestSilenceInProcess(t *testing.T) {
+func TestHalfDuplexLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, store := newService(Options{ReportRate: 1})
 		stream, err := inProcess(t, s).Count(t.Context())
@@ -358,16 +358,16 @@ func TestSendFails(t *testing.T) {
 // 20,000 reports per second.
 func TestReportAllocatesNothing(t *testing.T) {
 	s, store := newService(Options{ReportRate: 1 << 30})
-	c := &session{service: s, id: 7, writer: 1, reported: make(chan struct{}, 1), pace: newPace(1 << 20), silence: newSilence(time.Hour, time.Hour)}
-	defer c.silence.stop()
+	c := &session{service: s, id: 7, writer: 1, reported: make(chan struct{}, 1), rate: newRateLimiter(1 << 20), idle: newIdleTimer(time.Hour, time.Hour)}
+	defer c.idle.stop()
 	if _, _, err := store.Register(t.Context(), 7, register.GRPC, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r := &numbersv1.Report{Value: 1}
 	if n := testing.AllocsPerRun(1000, func() {
 		now := time.Now()
-		c.silence.hear(now)
-		if err := c.report(r, now); err != nil || c.pace.report(now) < 0 {
+		c.idle.touch(now)
+		if err := c.report(r, now); err != nil || c.rate.report(now) < 0 {
 			t.Fatal(err)
 		}
 	}); n > 0 {

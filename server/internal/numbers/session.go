@@ -44,8 +44,8 @@ type session struct {
 	entered bool  // counted among the client's open sessions
 
 	// The limits of full-duplex sessions; nil for half-duplex ones.
-	silence *silence
-	pace    *pace
+	idle *idleTimer
+	rate *rateLimiter
 
 	sendMu  sync.Mutex // a stream has one sender at a time
 	sendErr error      // of the first Send that failed; none follows it
@@ -104,17 +104,17 @@ func (c *session) leave() {
 	if c.entered {
 		c.service.store.Leave(c.id)
 	}
-	if c.pace != nil && c.pace.waited > 0 {
+	if c.rate != nil && c.rate.waited > 0 {
 		c.service.log.Warn("session reported faster than it may: its reports had to wait",
-			"client", c.id, "reports", c.newest().n, "waited", c.pace.waited)
+			"client", c.id, "reports", c.newest().n, "waited", c.rate.waited)
 	}
 }
 
 // run confirms reports until the client half-closes the stream, the stream fails, the
 // client times out, or the service drains.
 func (c *session) run() error {
-	c.silence = newSilence(c.service.options.RegisterTimeout, c.service.options.IdleTimeout)
-	defer c.silence.stop()
+	c.idle = newIdleTimer(c.service.options.RegisterTimeout, c.service.options.IdleTimeout)
+	defer c.idle.stop()
 	received := make(chan error, 1)
 	c.service.receivers.Go(func() { received <- c.receive() })
 	var sent int64      // reports confirmed
@@ -136,8 +136,8 @@ func (c *session) run() error {
 			}
 		case err := <-received:
 			return c.end(err, sent)
-		case <-c.silence.rings:
-			if err := c.silence.check(); err != nil {
+		case <-c.idle.fired:
+			if err := c.idle.check(); err != nil {
 				return c.end(err, sent)
 			}
 		case <-c.service.drain:
@@ -181,13 +181,13 @@ func (c *session) receive() error {
 			return err
 		}
 		now := time.Now()
-		c.silence.hear(now)
+		c.idle.touch(now)
 		switch kind := req.GetKind().(type) {
 		case *numbersv1.CountRequest_Report:
 			if err := c.report(kind.Report, now); err != nil {
 				return err
 			}
-			if err := c.wait(c.pace.report(now)); err != nil {
+			if err := c.wait(c.rate.report(now)); err != nil {
 				return err
 			}
 		case *numbersv1.CountRequest_Draw:
@@ -214,7 +214,7 @@ func (c *session) register() error {
 		return apierror.New(codes.FailedPrecondition, "NOT_REGISTERED", "the first request must be register")
 	}
 	now := time.Now()
-	c.silence.hear(now)
+	c.idle.touch(now)
 	c.id = kind.Register.GetClientId()
 	if greatest := c.service.options.MaxClientID; c.id < 0 || c.id > greatest {
 		return apierror.InvalidArgument("INVALID_CLIENT_ID", "register.client_id",
@@ -228,8 +228,8 @@ func (c *session) register() error {
 		return err
 	}
 	c.writer = newWriter()
-	if c.silence != nil { // full-duplex
-		c.pace = newPace(c.service.options.ReportRate)
+	if c.idle != nil { // full-duplex
+		c.rate = newRateLimiter(c.service.options.ReportRate)
 	}
 	return c.send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{
 		Value: record.Value, Increment: record.Number, Returning: returning,

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestPace simulates clients of several speeds.
-func TestPace(t *testing.T) {
+// TestRate simulates clients of several speeds.
+func TestRate(t *testing.T) {
 	const rate = 10
 	for _, tt := range []struct {
 		name    string
@@ -21,7 +21,7 @@ func TestPace(t *testing.T) {
 		{"the original client", 10_000, 500 * time.Millisecond, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, now, waited := newPace(rate), time.Now(), time.Duration(0)
+			p, now, waited := newRateLimiter(rate), time.Now(), time.Duration(0)
 			for range tt.reports {
 				wait := p.report(now)
 				waited += wait
@@ -32,7 +32,7 @@ func TestPace(t *testing.T) {
 			}
 		})
 	}
-	unbounded := newPace(0)
+	unbounded := newRateLimiter(0)
 	for range 1_000_000 {
 		if wait := unbounded.report(time.Time{}); wait != 0 {
 			t.Fatalf("a wait of %v without a limit", wait)
@@ -40,23 +40,23 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestPaceNaps checks that the waits of a fast client are few and long.
-func TestPaceNaps(t *testing.T) {
-	p, now, naps := newPace(1000), time.Now(), 0
+// TestRateWaits checks that the waits of a fast client are few and long.
+func TestRateWaits(t *testing.T) {
+	p, now, waits := newRateLimiter(1000), time.Now(), 0
 	for range 11_000 {
 		if wait := p.report(now); wait > 0 {
-			naps++
+			waits++
 			now = now.Add(wait)
 		}
 	}
-	if naps != 100 || p.waited != 10*time.Second {
-		t.Errorf("waited %d times, %v in all; want 100 times, 10s", naps, p.waited)
+	if waits != 100 || p.waited != 10*time.Second {
+		t.Errorf("waited %d times, %v in all; want 100 times, 10s", waits, p.waited)
 	}
 }
 
-// TestPaceCatchesUp checks that an idle client may catch up by the burst, and no more.
-func TestPaceCatchesUp(t *testing.T) {
-	p, now := newPace(10), time.Now()
+// TestRateBurst checks that an idle client may catch up by the burst, and no more.
+func TestRateBurst(t *testing.T) {
+	p, now := newRateLimiter(10), time.Now()
 	for range 3 {
 		now = now.Add(time.Hour)
 		for i := range 10 {
