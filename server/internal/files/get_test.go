@@ -52,8 +52,8 @@ func TestGetRanges(t *testing.T) {
 		f.write(t, name, content[:size])
 	}
 	for name, size := range sizes {
-		for _, offset := range []int64{0, 1, chunk - 1, chunk, chunk + 1, size} {
-			for _, limit := range []int64{0, 1, chunk, chunk + 1, size, 1<<63 - 1} {
+		for _, offset := range []int64{0, chunk - 1, chunk, chunk + 1, size} {
+			for _, limit := range []int64{0, 1, chunk + 1, 1<<63 - 1} {
 				if offset > size {
 					continue
 				}

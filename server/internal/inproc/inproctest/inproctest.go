@@ -48,7 +48,7 @@ func Check(r Reporter) grpc.StreamServerInterceptor {
 }
 
 // maxKept is how many shared messages are compared with what they were.
-const maxKept = 16
+const maxKept = 4
 
 type stream struct {
 	grpc.ServerStream
