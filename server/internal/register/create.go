@@ -91,12 +91,20 @@ func unfinished(path string) []string {
 	return paths
 }
 
-// resolved returns path without symbolic links, as far as it exists.
+// resolved returns path without symbolic links. Its file need not exist.
 func resolved(path string) string {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
+	target, err := filepath.EvalSymlinks(path)
+	if err == nil {
 		return target
 	}
-	return path
+	if target, err = linkTarget(path); err != nil {
+		return path
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(target))
+	if err != nil {
+		return target
+	}
+	return filepath.Join(dir, filepath.Base(target))
 }
 
 // removeUnfinished removes them. The register at path must be open: nobody needs

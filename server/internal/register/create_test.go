@@ -140,3 +140,23 @@ func TestSQLiteSymlink(t *testing.T) {
 		t.Errorf("the directory has %q, want the register alone", got)
 	}
 }
+
+// TestSQLiteLogAlone starts where the register was moved away without its log. SQLite
+// would apply that log to a new register.
+func TestSQLiteLogAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	if err := os.WriteFile(path+"-wal", []byte("log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenSQLite(path, slog.New(slog.DiscardHandler))
+	if err == nil {
+		s.Close()
+		t.Fatal("opened")
+	}
+	if !strings.Contains(err.Error(), "is missing, but its log is there") {
+		t.Errorf("error %q", err)
+	}
+	if got := names(t, filepath.Dir(path)); !slices.Equal(got, []string{"numbers.db-wal"}) {
+		t.Errorf("the directory has %q, want the log alone", got)
+	}
+}
