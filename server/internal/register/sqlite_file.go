@@ -52,6 +52,7 @@ type database struct {
 
 	conn                            *sqlite.Conn
 	begin, commit, rollback, upsert *sqlite.Stmt
+	buffer                          rowBuffer
 }
 
 // openDatabase opens the register at path, and creates it if there is none. It returns
@@ -246,7 +247,7 @@ func (d *database) transact(rows []row) error {
 		return err
 	}
 	for i := range rows {
-		rows[i].bind(d.upsert)
+		rows[i].bind(d.upsert, &d.buffer)
 		if err := run(d.upsert); err != nil {
 			return errors.Join(err, d.abort())
 		}
