@@ -26,7 +26,7 @@ func TestHangup(t *testing.T) {
 		}
 	}
 	draw()
-	for { // the first line has to be in the file before that is moved
+	for { // the first line must be written before the file is renamed
 		if info, err := os.Stat(r.logFile); err == nil && info.Size() > 0 {
 			break
 		}
@@ -44,7 +44,7 @@ func TestHangup(t *testing.T) {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("no new log")
+			t.Fatal("no new log after 5 s")
 		}
 	}
 	r.stop()
@@ -91,11 +91,11 @@ func TestHangupEarly(t *testing.T) {
 	defer nc.Close()
 	for range 5 {
 		p.signal(t, syscall.SIGHUP)
-		time.Sleep(5 * time.Millisecond) // or they become one
+		time.Sleep(5 * time.Millisecond) // pending signals would be merged
 	}
 	p.signal(t, syscall.SIGTERM)
 	if code := p.endsWithin(t, time.Minute); code < 0 {
-		t.Errorf("a signal ended it: %v\n%s", p.cmd.ProcessState, p.stderr.String())
+		t.Errorf("the program was ended by a signal: %v\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 }
 
@@ -108,14 +108,8 @@ func TestHangupLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startProcess(t, append([]string{"--data-dir=" + dataDir, "--drain-timeout=1s", dir}, freePorts...)...)
-	stalled, err := net.Dial("tcp", p.legacy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stalled.Close()
-	if _, err := stalled.Write([]byte("big")); err != nil {
-		t.Fatal(err)
-	}
+	stalled := dialOld(t, p.legacy)
+	stalled.send(t, "big")
 	if _, err := io.ReadFull(stalled, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -169,6 +163,6 @@ func TestHangupGateway(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	p.signal(t, syscall.SIGHUP)
 	if code := p.endsWithin(t, time.Minute); code != exitOK {
-		t.Errorf("it ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
+		t.Errorf("the program ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 }
