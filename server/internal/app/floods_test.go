@@ -47,14 +47,15 @@ func TestRapidReset(t *testing.T) {
 	}
 	attackers.Wait()
 	cut := b.metric(t, `parity_grpc_connections_cut_total{reason="resets"}`)
-	t.Logf("%d MiB more than before, %.0f goroutines, %.0f connections cut, newcomers served within %s",
+	t.Logf("%d MiB more than before, %.0f goroutines, %.0f connections cut, new clients served within %s",
 		most>>20, goroutines, cut, worst.Round(time.Millisecond))
 	if most > 100<<20 || goroutines > 16*maxCalls+1000 || cut == 0 {
-		t.Error("want 100 MiB, 5000 goroutines, and connections cut off")
+		t.Errorf("want at most 100 MiB and %d goroutines, and connections cut off", 16*maxCalls+1000)
 	}
 }
 
-// TestFloods sends frames that open no call, as fast as it can.
+// TestFloods sends frames that open no call, as fast as possible. Memory stays bounded,
+// and new clients are served.
 func TestFloods(t *testing.T) {
 	b := startBesieged(t)
 	before := b.resident(t)
@@ -103,7 +104,7 @@ func TestFloods(t *testing.T) {
 				worst = max(worst, b.serves(t))
 			}
 			attackers.Wait()
-			t.Logf("newcomers served within %s", worst.Round(time.Millisecond))
+			t.Logf("new clients served within %s", worst.Round(time.Millisecond))
 		})
 	}
 	b.bounded(t, before, 100<<20)

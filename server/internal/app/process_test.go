@@ -55,7 +55,7 @@ func startProcess(tb testing.TB, args ...string) *process {
 	return startCommand(tb, exec.Command(path, args...))
 }
 
-// startCommand does the same with a command that executes the program.
+// startCommand is startProcess for a command that executes the program.
 func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	tb.Helper()
 	p := &process{cmd: cmd, stderr: &syncBuffer{}}
@@ -95,13 +95,13 @@ func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	return p
 }
 
-// kill sends SIGKILL and waits.
+// kill sends SIGKILL and waits for the exit.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	p.wait()
 }
 
-// terminate sends SIGTERM, waits, and returns the error of Wait.
+// terminate sends SIGTERM, waits for the exit, and returns the error of cmd.Wait.
 func (p *process) terminate() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -168,12 +168,13 @@ func (p *process) says(tb testing.TB, pattern string) []string {
 			return found
 		}
 		if time.Now().After(end) {
-			tb.Fatalf("the program does not say %q:\n%s", pattern, p.stderr.String())
+			tb.Fatalf("the output has no %q after 30 s:\n%s", pattern, p.stderr.String())
 		}
 	}
 }
 
-// endsWithin waits for the program to end and returns its exit status; -1: killed by a signal.
+// endsWithin waits for the program to exit and returns its exit status, -1 if a signal
+// killed it.
 func (p *process) endsWithin(tb testing.TB, most time.Duration) int {
 	tb.Helper()
 	ended := make(chan struct{})
@@ -185,7 +186,7 @@ func (p *process) endsWithin(tb testing.TB, most time.Duration) int {
 	case <-ended:
 		return p.cmd.ProcessState.ExitCode()
 	case <-time.After(most):
-		tb.Fatalf("the program has not ended within %v:\n%s", most, p.stderr.String())
+		tb.Fatalf("the program has not exited after %v:\n%s", most, p.stderr.String())
 		return 0
 	}
 }

@@ -16,6 +16,7 @@ import (
 // faultPatience bounds every wait of these tests.
 const faultPatience = 60 * time.Second
 
+// valueOf returns a client's last value, 0 if the register does not have it.
 func valueOf(t *testing.T, numbers numbersv1.NumberServiceClient, id int32) int64 {
 	t.Helper()
 	for _, c := range listClients(t, numbers, 1000) {
@@ -26,11 +27,12 @@ func valueOf(t *testing.T, numbers numbersv1.NumberServiceClient, id int32) int6
 	return 0
 }
 
+// awaitValue waits until a client's last value is want.
 func awaitValue(t *testing.T, numbers numbersv1.NumberServiceClient, id int32, want int64) {
 	t.Helper()
 	for end := time.Now().Add(faultPatience); valueOf(t, numbers, id) != want; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("client %d is at %d, want %d", id, valueOf(t, numbers, id), want)
+			t.Fatalf("client %d has value %d, want %d", id, valueOf(t, numbers, id), want)
 		}
 	}
 }
@@ -81,18 +83,18 @@ func TestFaultSilentStrangers(t *testing.T) {
 		newcomer := dialFrom(t, from, p.legacy)
 		newcomer.send(t, "2")
 		if err := newcomer.expect("0 ", faultPatience); err != nil {
-			t.Errorf("a newcomer from %s: %v", from, err)
+			t.Errorf("a new client from %s: %v", from, err)
 		}
 		newcomer.leave(t)
 	}
-	t.Logf("newcomers were served among %d strangers in %s", strangers, time.Since(began))
+	t.Logf("new clients were served beside %d silent connections in %s", strangers, time.Since(began))
 	counting.send(t, "5 ")
 	counting.leave(t)
 	if err := p.terminate(); err != nil {
 		t.Fatal(err)
 	}
 	if size := sizeOf(t, log); size > 1<<20 {
-		t.Errorf("the log has %d bytes", size)
+		t.Errorf("the log has %d bytes, want 1 MiB at most", size)
 	}
 }
 
@@ -115,12 +117,12 @@ func TestFaultTalkingStrangers(t *testing.T) {
 		}
 	}
 	if want := strangers - strangers*3/4; refused != want {
-		t.Errorf("%d of %d were refused, want %d", refused, strangers, want)
+		t.Errorf("%d of %d sessions were refused, want %d", refused, strangers, want)
 	}
 	newcomer := dialFrom(t, "127.0.0.2", p.legacy)
 	newcomer.send(t, "10000")
 	if err := newcomer.expect("0 ", faultPatience); err != nil {
-		t.Errorf("a newcomer from another address: %v", err)
+		t.Errorf("a new client from another address: %v", err)
 	}
 }
 
@@ -155,11 +157,11 @@ func TestFaultManySessionsOfOneID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), "reason=upstream_limit"); n != 1 {
-		t.Errorf("%d connections closed for the service's limit, want 1", n)
+		t.Errorf("%d connections closed with reason=upstream_limit, want 1", n)
 	}
 }
 
-// TestFaultFloodOfValues sends values in one session as fast as it can. The newest value
+// TestFaultFloodOfValues sends values in one session as fast as possible. The newest value
 // is kept, few are reported, and the log says how many were merged.
 // PARITY_FAULT_FLOOD_MIB=256 measures the cost.
 func TestFaultFloodOfValues(t *testing.T) {
@@ -180,7 +182,7 @@ func TestFaultFloodOfValues(t *testing.T) {
 	c.leave(t)
 	took := time.Since(began)
 	if got := valueOf(t, numbersv1.NewNumberServiceClient(p.dial(t)), 7); got != 4711 {
-		t.Errorf("the register says %d, want 4711", got)
+		t.Errorf("the register has value %d, want 4711", got)
 	}
 	if err := p.terminate(); err != nil {
 		t.Fatal(err)
@@ -193,10 +195,10 @@ func TestFaultFloodOfValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most := rate*(int(took/time.Second)+2) + 10; strings.Count(string(text), "msg=Report ") > most {
-		t.Errorf("%d values were reported in %s, want %d at most", strings.Count(string(text), "msg=Report "), took, most)
+		t.Errorf("%d values were reported in %s, want at most %d", strings.Count(string(text), "msg=Report "), took, most)
 	}
 	if n := strings.Count(string(text), "newer values stand for older ones"); n < 1 || n > int(took/time.Second)+2 {
-		t.Errorf("%d lines of merged values in %s", n, took)
+		t.Errorf("%d log lines about merged values in %s, want 1 to %d", n, took, int(took/time.Second)+2)
 	}
 }
 
