@@ -143,21 +143,6 @@ func (b *besieged) metric(t *testing.T, name string) float64 {
 	return 0
 }
 
-// resident returns the resident set size of the process, in bytes.
-func (b *besieged) resident(t *testing.T) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
-	if err != nil {
-		t.Skip(err)
-	}
-	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
-	kilobytes, err := strconv.Atoi(string(found[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kilobytes << 10
-}
-
 // serves checks that every door serves new clients, and returns the longest time that
 // one had to wait.
 func (b *besieged) serves(t *testing.T) time.Duration {

@@ -66,7 +66,7 @@ func TestClientKeepsLocalFiles(t *testing.T) {
 	writeFile(t, filepath.Join(served, "photo1.jpg"), []byte("the server's first"))
 	writeFile(t, filepath.Join(served, "photo2.jpg"), []byte("the server's second"))
 	writeFile(t, filepath.Join(local, "photo2.jpg"), mine)
-	server := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--state=memory:", "--data-dir="+t.TempDir(), served)
+	server := startProcess(t, serverArgs(t, served, "--state=memory:")...)
 
 	out, err := clientCommand(t, local, server.grpc, "get", "photo1.jpg", "photo2.jpg").CombinedOutput()
 	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "--force") {
@@ -128,7 +128,7 @@ func serveFile(tb testing.TB, size int64) (server *process, path string, data []
 	path = filepath.Join(served, "f")
 	data = randomBytes(size, 1)
 	writeFile(tb, path, data)
-	server = startProcess(tb, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--state=memory:", "--data-dir="+tb.TempDir(), served)
+	server = startProcess(tb, serverArgs(tb, served, "--state=memory:")...)
 	return server, path, data
 }
 

@@ -114,8 +114,8 @@ func (c *crash) start(t *testing.T, round int) *process {
 	}
 	// Each round has a log of its own, whose last line may be cut off.
 	c.logFile = filepath.Join(c.dataDir, fmt.Sprintf("server%d.log", round))
-	return startProcess(t, "--grpc="+c.grpc, "--legacy="+c.legacy, "--admin=",
-		"--data-dir="+c.dataDir, "--log-file="+c.logFile, c.dir)
+	return startProcess(t, serverArgs(t, c.dir, "--grpc="+c.grpc, "--legacy="+c.legacy,
+		"--data-dir="+c.dataDir, "--log-file="+c.logFile)...)
 }
 
 // count lets the clients count, and kills the server after life.

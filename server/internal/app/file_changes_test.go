@@ -48,7 +48,7 @@ func TestSameSizeAndTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=4MiB", "--data-dir="+t.TempDir(), dir)
+	p := startProcess(t, serverArgs(t, dir, "--cache-size=4MiB")...)
 	files := filesv1.NewFileServiceClient(p.dial(t))
 
 	_, before, err := download(t.Context(), files, &filesv1.GetRequest{Name: "small"})
@@ -141,7 +141,7 @@ func TestDirectoryReplaced(t *testing.T) {
 		}
 	}
 	mkdir(served, "old")
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(), served)
+	p := startProcess(t, serverArgs(t, served)...)
 	files := filesv1.NewFileServiceClient(p.dial(t))
 	get := func() (string, error) {
 		data, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: "f"})

@@ -12,40 +12,48 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
+// attack starts attackers that connect until end. Each one reconnects when with returns.
+func (b *besieged) attack(attackers int, end time.Time, with func(p *h2test.Peer)) *sync.WaitGroup {
+	var attacking sync.WaitGroup
+	for range attackers {
+		attacking.Go(func() {
+			for time.Now().Before(end) {
+				p, err := h2test.Dial(b.grpc, 0)
+				if err != nil {
+					continue
+				}
+				with(p)
+				p.Close()
+			}
+		})
+	}
+	return &attacking
+}
+
 // TestRapidReset opens calls and resets them at once, and reconnects when it is cut off.
 // Memory and goroutines stay bounded, and a new client is served.
 func TestRapidReset(t *testing.T) {
 	b := startBesieged(t)
 	before := b.resident(t)
 	end := time.Now().Add(time.Duration(doorScale(1, 10)) * time.Second)
-	var attackers sync.WaitGroup
-	for range 16 {
-		attackers.Go(func() {
-			for time.Now().Before(end) {
-				p, err := h2test.Dial(b.grpc, 0)
-				if err != nil {
-					continue
-				}
-				for time.Now().Before(end) {
-					id, err := p.Call(filesv1.FileService_Get_FullMethodName, &filesv1.GetRequest{Name: "f0"}, false)
-					if err == nil {
-						err = p.Reset(id)
-					}
-					if err != nil {
-						break
-					}
-				}
-				p.Close()
+	attacking := b.attack(16, end, func(p *h2test.Peer) {
+		for time.Now().Before(end) {
+			id, err := p.Call(filesv1.FileService_Get_FullMethodName, &filesv1.GetRequest{Name: "f0"}, false)
+			if err == nil {
+				err = p.Reset(id)
 			}
-		})
-	}
+			if err != nil {
+				return
+			}
+		}
+	})
 	most, goroutines, worst := 0, 0.0, time.Duration(0)
 	for time.Now().Before(end) {
 		most = max(most, b.resident(t)-before)
 		goroutines = max(goroutines, b.metric(t, "go_goroutines"))
 		worst = max(worst, b.serves(t))
 	}
-	attackers.Wait()
+	attacking.Wait()
 	cut := b.metric(t, `parity_grpc_connections_cut_total{reason="resets"}`)
 	t.Logf("%d MiB more than before, %.0f goroutines, %.0f connections cut, new clients served within %s",
 		most>>20, goroutines, cut, worst.Round(time.Millisecond))
@@ -81,29 +89,19 @@ func TestFloods(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			end := time.Now().Add(time.Duration(doorScale(300, 5000)) * time.Millisecond)
-			var attackers sync.WaitGroup
-			for range 4 {
-				attackers.Go(func() {
-					for time.Now().Before(end) {
-						p, err := h2test.Dial(b.grpc, 0)
-						if err != nil {
-							continue
-						}
-						p.Read()
-						p.Conn.SetWriteDeadline(end)
-						_, err = p.Call(numbersv1.NumberService_Count_FullMethodName, nil, true)
-						for err == nil && time.Now().Before(end) {
-							err = flood(p)
-						}
-						p.Close()
-					}
-				})
-			}
+			attacking := b.attack(4, end, func(p *h2test.Peer) {
+				p.Read()
+				p.Conn.SetWriteDeadline(end)
+				_, err := p.Call(numbersv1.NumberService_Count_FullMethodName, nil, true)
+				for err == nil && time.Now().Before(end) {
+					err = flood(p)
+				}
+			})
 			worst := time.Duration(0)
 			for time.Now().Before(end) {
 				worst = max(worst, b.serves(t))
 			}
-			attackers.Wait()
+			attacking.Wait()
 			t.Logf("new clients served within %s", worst.Round(time.Millisecond))
 		})
 	}

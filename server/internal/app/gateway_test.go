@@ -65,7 +65,7 @@ func TestUpstreamKilled(t *testing.T) {
 	dir, dataDir := t.TempDir(), t.TempDir()
 	addr := net.JoinHostPort("127.0.0.1", fixedPort(t, "127.0.0.1"))
 	up := func() *process {
-		return startProcess(t, "--grpc="+addr, "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+dataDir, dir)
+		return startProcess(t, serverArgs(t, dir, "--grpc="+addr, "--data-dir="+dataDir)...)
 	}
 	p := up()
 	d := legacyDoor{numbers: startGateway(t, "--upstream=dns:///"+addr)}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -157,7 +156,7 @@ func TestHangingDisk(t *testing.T) {
 	calls := setting(t, "PARITY_HANG_CALLS", 400)
 	disk := newHangingDisk(t)
 	names := disk.write(t, calls)
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--trusted-gateways=127.0.0.0/8", "--data-dir="+t.TempDir(), disk.dir)
+	p := startProcess(t, serverArgs(t, disk.dir, "--trusted-gateways=127.0.0.0/8")...)
 	t.Cleanup(disk.wake) // before the process is killed, which could not end while blocked
 	files := filesv1.NewFileServiceClient(p.dial(t))
 	numbers := numbersv1.NewNumberServiceClient(p.dial(t))
@@ -210,7 +209,7 @@ func TestHangingDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		exchange(drawing(numbersv1.Parity_PARITY_UNSPECIFIED))
-		threads = max(threads, p.threads(t))
+		threads = max(threads, p.status(t, "Threads"))
 		time.Sleep(10 * time.Millisecond)
 	}
 	if n := refused(); n < calls/2-64 {
@@ -289,7 +288,7 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=0", "--trusted-gateways=127.0.0.0/8", "--data-dir="+t.TempDir(), dir)
+	p := startProcess(t, serverArgs(t, dir, "--cache-size=0", "--trusted-gateways=127.0.0.0/8")...)
 	// An explicit window is not enlarged by the client's bandwidth estimate, so a call
 	// whose client does not read soon blocks.
 	cc, err := grpc.NewClient(p.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -318,12 +317,6 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 	}
 }
 
-// threads returns the number of threads of the process.
-func (p *process) threads(t *testing.T) int {
-	t.Helper()
-	return p.status(t, "Threads:")
-}
-
 // descriptors returns the number of open file descriptors of the process.
 func (p *process) descriptors(t *testing.T) int {
 	t.Helper()
@@ -332,21 +325,6 @@ func (p *process) descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(open)
-}
-
-// status returns the number in a field of /proc/PID/status.
-func (p *process) status(t *testing.T, field string) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), field)
-	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // outcome returns the code of a call, its reason, and whether it carries RetryInfo.

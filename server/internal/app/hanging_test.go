@@ -30,7 +30,7 @@ import (
 // can be stopped.
 func TestHangingLog(t *testing.T) {
 	t.Parallel()
-	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "server.log")
+	log := filepath.Join(t.TempDir(), "server.log")
 	if err := syscall.Mkfifo(log, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestHangingLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	p := startProcess(t, append([]string{"--log-file=" + log, "--data-dir=" + t.TempDir(), "--drain-timeout=5s", dir}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--log-file="+log, "--drain-timeout=5s")...)
 	cc := p.dial(t)
 
 	// Names of 1 kB fill the log's buffer twice.
@@ -106,7 +106,7 @@ func TestLogComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := startProcess(t, append([]string{"--log-file=" + log, "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--log-file="+log)...)
 	d := legacyDoor{files: p.legacy}
 	for range 100 { // more than the pipe holds
 		if _, err := d.get(t.Context(), strings.Repeat("x", 1000)); !errors.Is(err, errNotFound) {
@@ -138,7 +138,7 @@ func TestStartHangs(t *testing.T) {
 	if err := syscall.Mkfifo(cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, append([]string{"--tls-cert=" + cert, "--tls-key=" + cert, "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	p := launch(t, serverArgs(t, t.TempDir(), "--tls-cert="+cert, "--tls-key="+cert)...)
 	listening := func() bool { // the last step before it reads the certificate
 		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.cmd.Process.Pid))
 		sockets := 0
@@ -194,8 +194,7 @@ func TestRegisterHangsAtTheEnd(t *testing.T) {
 // openServer opens a server in this process without serving.
 func openServer(tb testing.TB, flags ...string) *server {
 	tb.Helper()
-	args := append(append(append([]string{}, freePorts...), "--data-dir="+tb.TempDir()), append(flags, tb.TempDir())...)
-	cmd, err := parse(args, io.Discard, io.Discard)
+	cmd, err := parse(serverArgs(tb, tb.TempDir(), flags...), io.Discard, io.Discard)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func TestHangupEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	p := launch(t, append([]string{"--state=redis://" + silent.Addr().String(), "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	p := launch(t, serverArgs(t, t.TempDir(), "--state=redis://"+silent.Addr().String())...)
 	nc, err := silent.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestHangupLate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "big"), make([]byte, 100<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := startProcess(t, append([]string{"--data-dir=" + dataDir, "--drain-timeout=1s", dir}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, dir, "--data-dir="+dataDir, "--drain-timeout=1s")...)
 	stalled := dialOld(t, p.legacy)
 	stalled.send(t, "big")
 	if _, err := io.ReadFull(stalled, make([]byte, 1)); err != nil {
@@ -145,14 +145,14 @@ func TestHangupLate(t *testing.T) {
 	if err != nil || !bytes.Contains(log, []byte("value=42")) {
 		t.Errorf("the log is not written: %v", err)
 	}
-	next := startProcess(t, append([]string{"--data-dir=" + dataDir, dir}, freePorts...)...)
+	next := startProcess(t, serverArgs(t, dir, "--data-dir="+dataDir)...)
 	begin(t, legacyDoor{numbers: next.legacy}, 7, 42).close()
 }
 
 // TestHangupGateway: a standalone gateway ignores SIGHUP.
 func TestHangupGateway(t *testing.T) {
 	t.Parallel()
-	server := startProcess(t, append([]string{"--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	server := startProcess(t, serverArgs(t, t.TempDir())...)
 	p := launch(t, "gateway", "--upstream="+server.grpc, "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0")
 	p.legacy = p.says(t, `msg="serving original protocols" address=(\S+)`)[1]
 	for range 5 {

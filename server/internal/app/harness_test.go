@@ -50,18 +50,15 @@ func start(tb testing.TB, flags ...string) *running {
 func startIn(tb testing.TB, dir string, flags ...string) *running {
 	tb.Helper()
 	r := &running{dir: dir, stderr: &syncBuffer{}}
-	dataDir := tb.TempDir()
-	r.logFile = filepath.Join(dataDir, "server.log")
-	args := append([]string{
-		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0", "--admin=127.0.0.1:0", "--data-dir=" + dataDir, "--drain-timeout=5s",
-	}, flags...)
-	cmd, err := parse(append(args, r.dir), r.stderr, r.stderr)
+	args := serverArgs(tb, dir, append([]string{"--legacy-files=127.0.0.1:0", "--drain-timeout=5s"}, flags...)...)
+	cmd, err := parse(args, r.stderr, r.stderr)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if r.server, err = open(tb.Context(), cmd.(*serveCommand), r.stderr); err != nil {
 		tb.Fatal(err)
 	}
+	r.logFile = r.flags.LogFile
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- r.serve(ctx) }()

@@ -36,10 +36,10 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 	do(os.WriteFile(in("real.log"), nil, 0o600))
 	do(os.Symlink("../real.log", in("logs/server[1].log")))
 	do(os.WriteFile(in("user's.log.1"), []byte("content"), 0o600))
-	p := startProcess(t, append([]string{
-		"--tls-cert=" + in("cert.pem"), "--tls-key=" + in("key.pem"), "--tls-client-ca=" + in("cert.pem"),
-		"--data-dir=" + dir, "--log-file=" + in("logs/server[1].log"), "--log-max-size=1MiB", dir,
-	}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, dir,
+		"--tls-cert="+in("cert.pem"), "--tls-key="+in("key.pem"), "--tls-client-ca="+in("cert.pem"),
+		"--data-dir="+dir, "--log-file="+in("logs/server[1].log"), "--log-max-size=1MiB",
+	)...)
 	if said := p.says(t, `own files lie below DIRECTORY.*`)[0]; !strings.Contains(said, "key.pem") || !strings.Contains(said, "--tls-key") ||
 		!strings.Contains(said, "numbers.db") || !strings.Contains(said, "--log-file") {
 		t.Errorf("the warning %q lacks an own file or its flag", said)

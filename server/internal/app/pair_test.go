@@ -89,8 +89,8 @@ func newPair(t *testing.T) *pair {
 	for i, addr := range addrs {
 		dataDir := t.TempDir()
 		p.logs[i] = filepath.Join(dataDir, "server.log")
-		p.servers[i] = startProcess(t, "--grpc="+net.JoinHostPort(addr, port), "--legacy=127.0.0.1:0", "--admin=",
-			"--data-dir="+dataDir, redis.state(), t.TempDir())
+		p.servers[i] = startProcess(t, serverArgs(t, t.TempDir(), "--grpc="+net.JoinHostPort(addr, port),
+			"--data-dir="+dataDir, redis.state())...)
 	}
 	p.gateway = startProcess(t, "gateway", "--legacy=127.0.0.1:0", "--admin=",
 		"--upstream=dns://"+serveName(t, addrs[:]...)+"/servers.test:"+port)

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -221,4 +222,36 @@ func fetchPage(tb testing.TB, address, path string) (code int, body string) {
 	return resp.StatusCode, string(data)
 }
 
+// freePorts are the flags for a server on free ports.
 var freePorts = []string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0"}
+
+// serverArgs returns the arguments of a server that serves dir on free ports and has a
+// new data directory, unless flags set others.
+func serverArgs(tb testing.TB, dir string, flags ...string) []string {
+	tb.Helper()
+	return slices.Concat(freePorts, []string{"--data-dir=" + tb.TempDir()}, flags, []string{dir})
+}
+
+// status returns the number in a field of /proc/PID/status.
+func (p *process) status(tb testing.TB, field string) int {
+	tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		tb.Skip(err)
+	}
+	_, rest, found := strings.Cut(string(text), field+":")
+	if !found {
+		tb.Fatalf("the status of the process has no %s:\n%s", field, text)
+	}
+	n, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// resident returns the resident set size of the process, in bytes.
+func (p *process) resident(tb testing.TB) int {
+	tb.Helper()
+	return p.status(tb, "VmRSS") << 10 // from kB
+}

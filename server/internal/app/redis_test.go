@@ -109,7 +109,7 @@ func TestRedisServerKilled(t *testing.T) {
 	b := start(t, redis.state())
 	var committed, reported int64
 	for range 3 {
-		a := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(), redis.state(), t.TempDir())
+		a := startProcess(t, serverArgs(t, t.TempDir(), redis.state())...)
 		s, value, err := rpcDoor{a.dial(t)}.count(t.Context(), 7)
 		if err != nil {
 			t.Fatal(err)

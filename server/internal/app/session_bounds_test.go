@@ -1,13 +1,11 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -346,8 +344,7 @@ func TestCrowdNeverRegisters(t *testing.T) {
 		late     = time.Minute      // on a slow machine
 	)
 	clients := setting(t, "PARITY_UNREGISTERED", 0)
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(),
-		"--trusted-gateways=127.0.0.0/8", "--log-messages=false", t.TempDir())
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--trusted-gateways=127.0.0.0/8", "--log-messages=false")...)
 	before := p.resident(t)
 	ended := make(chan error, clients)
 	var cc *grpc.ClientConn
@@ -376,19 +373,4 @@ func TestCrowdNeverRegisters(t *testing.T) {
 	if resp, err := numbersv1.NewNumberServiceClient(cc).Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
 		t.Errorf("Draw afterwards = %v, %v", resp, err)
 	}
-}
-
-// resident returns how many bytes of memory the process has.
-func (p *process) resident(t *testing.T) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Skip(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kb, err := strconv.ParseInt(cmp.Or(strings.Fields(rest)[0], "0"), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kb << 10
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,39 +36,33 @@ func awaitValue(t *testing.T, numbers numbersv1.NumberServiceClient, id int32, w
 	}
 }
 
-// faultScale returns the number in the environment variable name, else ordinary.
-func faultScale(t *testing.T, name string, ordinary int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return ordinary
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s is %q, want a number", name, text)
-	}
-	return n
-}
-
 // startAlone starts a server and returns it and the path of its log.
 func startAlone(t *testing.T, flags ...string) (p *process, log string) {
 	t.Helper()
-	dataDir := t.TempDir()
-	args := append([]string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir=" + dataDir}, flags...)
-	return startProcess(t, append(args, t.TempDir())...), filepath.Join(dataDir, "server.log")
+	log = filepath.Join(t.TempDir(), "server.log")
+	return startProcess(t, serverArgs(t, t.TempDir(), append(flags, "--log-file="+log)...)...), log
+}
+
+// startForStrangers starts a server that admits PARITY_FAULT_STRANGERS connections (400 by
+// default), three quarters of them from one address.
+func startForStrangers(t *testing.T) (p *process, log string, strangers int) {
+	t.Helper()
+	const limit = 16_384 // of all connections, by default
+	strangers = setting(t, "PARITY_FAULT_STRANGERS", 400)
+	raiseFileLimit(t, strangers+100)
+	flags := []string{"--state=memory:"}
+	if strangers < limit {
+		flags = append(flags, fmt.Sprintf("--legacy-connections=%d", strangers), fmt.Sprintf("--legacy-connections-per-address=%d", strangers*3/4))
+	}
+	p, log = startAlone(t, flags...)
+	return p, log, strangers
 }
 
 // TestFaultSilentStrangers fills the server with silent connections from one address.
 // New clients are still admitted at once, and counting clients are not disturbed.
 // PARITY_FAULT_STRANGERS=16384 fills a server with the default limits.
 func TestFaultSilentStrangers(t *testing.T) {
-	strangers := faultScale(t, "PARITY_FAULT_STRANGERS", 400)
-	raiseFileLimit(t, strangers+100)
-	flags := []string{"--state=memory:"}
-	if strangers < 16_384 {
-		flags = []string{"--state=memory:", fmt.Sprintf("--legacy-connections=%d", strangers), fmt.Sprintf("--legacy-connections-per-address=%d", strangers*3/4)}
-	}
-	p, log := startAlone(t, flags...)
+	p, log, strangers := startForStrangers(t)
 	counting := dialOld(t, p.legacy)
 	counting.send(t, "1")
 	if err := counting.expect("0 ", faultPatience); err != nil {
@@ -101,13 +94,7 @@ func TestFaultSilentStrangers(t *testing.T) {
 // TestFaultTalkingStrangers opens as many sessions from one address as it may have.
 // Another address can still connect.
 func TestFaultTalkingStrangers(t *testing.T) {
-	strangers := faultScale(t, "PARITY_FAULT_STRANGERS", 400)
-	raiseFileLimit(t, strangers+100)
-	flags := []string{"--state=memory:"}
-	if strangers < 16_384 {
-		flags = []string{"--state=memory:", fmt.Sprintf("--legacy-connections=%d", strangers), fmt.Sprintf("--legacy-connections-per-address=%d", strangers*3/4)}
-	}
-	p, _ := startAlone(t, flags...)
+	p, _, strangers := startForStrangers(t)
 	refused := 0
 	for i := range strangers {
 		stranger := dialOld(t, p.legacy)
@@ -166,7 +153,7 @@ func TestFaultManySessionsOfOneID(t *testing.T) {
 // PARITY_FAULT_FLOOD_MIB=256 measures the cost.
 func TestFaultFloodOfValues(t *testing.T) {
 	const rate = 1000 // the flag's default
-	mib := faultScale(t, "PARITY_FAULT_FLOOD_MIB", 4)
+	mib := setting(t, "PARITY_FAULT_FLOOD_MIB", 4)
 	p, log := startAlone(t)
 	c := dialOld(t, p.legacy)
 	c.send(t, "7")
