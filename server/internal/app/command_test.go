@@ -27,7 +27,7 @@ func TestMistakes(t *testing.T) {
 	}
 	check := func(status int, want string, args ...string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		err := Run(ctx, slices.Concat([]string{"--data-dir=" + dir}, freePorts, args), io.Discard, io.Discard)
 		if got := ExitStatus(err); got != status || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
