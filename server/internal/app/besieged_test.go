@@ -128,7 +128,7 @@ func (b *besieged) page(t *testing.T, path string) string {
 	return body
 }
 
-// metric returns the value of a metric, 0 if there is none.
+// metric returns the value of a metric.
 func (b *besieged) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	for line := range strings.Lines(b.page(t, "/metrics")) {
@@ -140,6 +140,7 @@ func (b *besieged) metric(t *testing.T, name string) float64 {
 			return v
 		}
 	}
+	t.Fatalf("/metrics lacks %s", name)
 	return 0
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,10 +27,12 @@ import (
 	"example.com/parity/server/internal/filecache"
 )
 
-// hangingDisk is a FUSE file system whose operations can be made to block. It is mounted
-// at dir and stores its files in backing.
+// hangingDisk is a FUSE file system whose operations can be made to block or to fail. It
+// is mounted at dir and stores its files in backing.
 type hangingDisk struct {
 	dir, backing string
+
+	broken atomic.Bool // open fails
 
 	mu    sync.Mutex
 	awake chan struct{} // closed while operations proceed
@@ -142,6 +145,9 @@ func (n *hangingNode) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.At
 
 func (n *hangingNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	n.disk.wait()
+	if n.disk.broken.Load() {
+		return nil, 0, syscall.EIO
+	}
 	return n.LoopbackNode.Open(ctx, flags)
 }
 
@@ -275,6 +281,15 @@ func TestStopWithHangingDisk(t *testing.T) {
 	}
 	callers.Wait()
 	disk.wake()
+}
+
+// TestDiskErrorStaysInside: a client gets INTERNAL for an error of the disk. Only the log
+// has the cause.
+func TestDiskErrorStaysInside(t *testing.T) {
+	disk := newHangingDisk(t)
+	names := disk.write(t, 1)
+	disk.broken.Store(true)
+	wantCauseInLog(t, startIn(t, disk.dir), names[0], syscall.EIO)
 }
 
 // TestSlowReadersHoldNoDescriptors starts downloads of uncached files and does not read
