@@ -80,7 +80,7 @@ func TestClientKeepsLocalFiles(t *testing.T) {
 	wantContent(t, filepath.Join(local, "photo2.jpg"), []byte("the server's second"))
 }
 
-// startRelay starts a TCP relay to addr and returns its address. On each connection it
+// startRelay starts a TCP relay to addr for one connection and returns its address. It
 // forwards at most limit bytes from addr and then stalls.
 func startRelay(tb testing.TB, addr string, limit int64) string {
 	tb.Helper()
@@ -88,35 +88,31 @@ func startRelay(tb testing.TB, addr string, limit int64) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var connections sync.WaitGroup
 	done := make(chan struct{})
-	connections.Go(func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", addr)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			connections.Go(func() { io.Copy(server, client) })
-			connections.Go(func() {
-				io.CopyN(client, server, limit)
-				<-done
-			})
-			connections.Go(func() {
-				<-done
-				client.Close()
-				server.Close()
-			})
+	var relaying sync.WaitGroup
+	relaying.Go(func() {
+		client, err := l.Accept()
+		if err != nil {
+			return
 		}
+		defer client.Close()
+		server, err := net.Dial("tcp", addr)
+		if err != nil {
+			tb.Error(err)
+			return
+		}
+		defer server.Close()
+		relaying.Go(func() {
+			io.Copy(server, client)
+			server.Close()
+		})
+		io.CopyN(client, server, limit)
+		<-done
 	})
 	tb.Cleanup(func() {
 		l.Close()
 		close(done)
-		connections.Wait()
+		relaying.Wait()
 	})
 	return l.Addr().String()
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -57,11 +56,7 @@ func TestHangup(t *testing.T) {
 // initialized, because a service manager does not wait for main.
 func TestHangupBeforeMain(t *testing.T) {
 	t.Parallel()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "--help")
+	cmd := serverCommand(t, "--help")
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
 	trace, err := cmd.CombinedOutput()
 	if err != nil {
@@ -123,15 +118,10 @@ func TestHangupLate(t *testing.T) {
 	}
 	p.signal(t, syscall.SIGTERM)
 	p.signal(t, syscall.SIGHUP)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		p.wait()
-	}()
 	sent := 0
 	for alive := true; alive; {
 		select {
-		case <-ended:
+		case <-p.ended:
 			alive = false
 		case <-time.After(5 * time.Millisecond):
 			p.cmd.Process.Signal(syscall.SIGHUP)

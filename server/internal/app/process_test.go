@@ -37,44 +37,36 @@ var program = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
+// serverCommand returns a command that runs the server.
+func serverCommand(tb testing.TB, args ...string) *exec.Cmd {
+	tb.Helper()
+	path, err := program()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return exec.Command(path, args...)
+}
+
 // process is a running server program.
 type process struct {
 	cmd          *exec.Cmd
 	stderr       *syncBuffer
-	grpc, legacy string // addresses
-	wait         func() error
+	grpc, legacy string        // addresses
+	ended        chan struct{} // closed when it has exited
+	exit         error         // of cmd.Wait, set before ended is closed
 }
 
 // startProcess starts the program and returns when it serves gRPC and the original
 // protocols. It is killed at the end of the test.
 func startProcess(tb testing.TB, args ...string) *process {
 	tb.Helper()
-	path, err := program()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return startCommand(tb, exec.Command(path, args...))
+	return startCommand(tb, serverCommand(tb, args...))
 }
 
 // startCommand is startProcess for a command that executes the program.
 func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	tb.Helper()
-	p := &process{cmd: cmd, stderr: &syncBuffer{}}
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	ended := make(chan struct{})
-	var exit error
-	go func() {
-		exit = p.cmd.Wait()
-		close(ended)
-	}()
-	p.wait = func() error {
-		<-ended
-		return exit
-	}
-	tb.Cleanup(p.kill)
+	p := launchCommand(tb, cmd)
 	doors := map[string]*string{"original protocols": &p.legacy}
 	if !slices.Contains(cmd.Args, "gateway") {
 		doors["gRPC"] = &p.grpc
@@ -87,13 +79,19 @@ func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 				break
 			}
 			select {
-			case <-ended:
-				tb.Fatalf("%q ended with %v:\n%s", cmd.Args, exit, p.stderr.String())
+			case <-p.ended:
+				tb.Fatalf("%q ended with %v:\n%s", cmd.Args, p.exit, p.stderr.String())
 			case <-time.After(time.Millisecond):
 			}
 		}
 	}
 	return p
+}
+
+// wait waits for the exit and returns the error of cmd.Wait.
+func (p *process) wait() error {
+	<-p.ended
+	return p.exit
 }
 
 // kill sends SIGKILL and waits for the exit.
@@ -146,16 +144,21 @@ func (p *process) dial(tb testing.TB) *grpc.ClientConn {
 // launch starts the program and returns at once. It is killed at the end of the test.
 func launch(tb testing.TB, args ...string) *process {
 	tb.Helper()
-	path, err := program()
-	if err != nil {
+	return launchCommand(tb, serverCommand(tb, args...))
+}
+
+// launchCommand is launch for a command that executes the program.
+func launchCommand(tb testing.TB, cmd *exec.Cmd) *process {
+	tb.Helper()
+	p := &process{cmd: cmd, stderr: &syncBuffer{}, ended: make(chan struct{})}
+	cmd.Stderr = p.stderr
+	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(path, args...), stderr: &syncBuffer{}}
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	p.wait = sync.OnceValue(p.cmd.Wait)
+	go func() {
+		p.exit = cmd.Wait()
+		close(p.ended)
+	}()
 	tb.Cleanup(p.kill)
 	return p
 }
@@ -178,13 +181,8 @@ func (p *process) says(tb testing.TB, pattern string) []string {
 // killed it.
 func (p *process) endsWithin(tb testing.TB, most time.Duration) int {
 	tb.Helper()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		p.wait()
-	}()
 	select {
-	case <-ended:
+	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode()
 	case <-time.After(most):
 		tb.Fatalf("the program has not exited after %v:\n%s", most, p.stderr.String())
