@@ -33,10 +33,11 @@ const (
 	// the machine: 500 clients took up to 400 ms on two busy processors.
 	crashDelay = 750 * time.Millisecond
 
-	// commitDelay is the age of the oldest report that a kill may lose: one group gathers
-	// for 10 ms while the previous one is committed.
+	// commitDelay is the greatest age of a report that a kill may lose: the open group
+	// waits for 10 ms, and the group before it is being committed.
 	commitDelay = 2 * 10 * time.Millisecond
-	// flushDelay is the same for a line of the log, which is flushed every 100 ms.
+	// flushDelay is the greatest age of a log line that a kill may lose: the log is flushed
+	// every 100 ms.
 	flushDelay = 100 * time.Millisecond
 )
 

@@ -304,8 +304,8 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 		}
 	}
 	p := startProcess(t, serverArgs(t, dir, "--cache-size=0", "--trusted-gateways=127.0.0.0/8")...)
-	// An explicit window is not enlarged by the client's bandwidth estimate, so a call
-	// whose client does not read soon blocks.
+	// The bandwidth estimate does not enlarge an explicit window, so an unread call soon
+	// blocks.
 	cc, err := grpc.NewClient(p.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<30))
 	if err != nil {

@@ -36,8 +36,8 @@ const (
 	// soakRetained is how many downloads a reader keeps and compares again later, when
 	// their memory may have been reused.
 	soakRetained = 4
-	// soakGzipped is the size of the largest file that is downloaded compressed, which is
-	// slow. It admits files of two blocks and a byte.
+	// soakGzipped is the size of the largest file that is downloaded compressed, because
+	// compression is slow. It is more than two blocks and a byte.
 	soakGzipped = 2 << 20
 	// soakPatience is the longest time of one download. With the race detector, two dozen
 	// readers on two processors take half a minute for 2 MiB compressed.
