@@ -1,5 +1,5 @@
-"""Uses the real server as programs in the field do: raw sockets for the original
-protocols, and the Python client that the README generates for gRPC.
+"""Tests the server program with raw sockets, as clients of the original protocols use
+them, and with generated Python clients over gRPC.
 
     python .ci/acceptance.py SERVER-BINARY GENERATED-DIR
 """
@@ -27,7 +27,7 @@ def check(what, got, want):
 
 
 class Server:
-    """The program, on free ports."""
+    """A server process on free ports."""
 
     def __init__(self, directory, *flags):
         self.data = tempfile.mkdtemp()
@@ -39,7 +39,7 @@ class Server:
         while len(self.address) < 3:
             line = self.process.stderr.readline()
             if not line:
-                sys.exit("FAIL the server does not start")
+                sys.exit("FAIL the server did not start")
             if found := re.search(r'msg="serving ([^"]+)" address=(\S+):(\d+)', line):
                 self.address[found[1]] = (found[2], int(found[3]))
 
@@ -49,7 +49,7 @@ class Server:
         return s
 
     def ask(self, *writes, door="original protocols", pause=0.002):
-        """Sends each write in a segment of its own and reads to EOF."""
+        """Sends each write in its own segment and reads until EOF."""
         with self.connect(door) as s:
             for write in writes:
                 s.sendall(write)
@@ -72,14 +72,14 @@ def read_all(s):
 
 
 def number(s, count=1):
-    """Reads that many numbers, each ended by a blank."""
+    """Reads count numbers, each followed by a space."""
     got = b""
     while got.count(b" ") < count:
         piece = s.recv(1024)
         if not piece:
             sys.exit(f"FAIL the server closed after {got!r}")
         got += piece
-    check("replies end in a blank", got[-1:], b" ")
+    check("replies end in a space", got[-1:], b" ")
     return [int(n) for n in got.split()]
 
 
@@ -96,22 +96,23 @@ def numbers_by_raw_socket(server):
     check("even", number(s)[0] % 2, 0)
     s.sendall(b"3 odd even ")
     odd, even = number(s, 2)
-    check("queued draws in their order", (odd % 2, even % 2), (1, 0))
+    check("queued draws, in order", (odd % 2, even % 2), (1, 0))
     s.sendall(b"59 ")
     s.shutdown(socket.SHUT_WR)
-    check("EOF answers EOF", read_all(s), b"")
+    check("EOF after a half-close", read_all(s), b"")
     s.close()
 
     s = server.connect()
     s.sendall(b"37")
     time.sleep(0.005)
     s.sendall(b"48 ")
-    check("an ID in two writes; the last value", number(s), [59])
+    check("an ID in two writes, and the last value", number(s), [59])
     for byte in b"60 odd ":
         s.sendall(bytes([byte]))
         time.sleep(0.001)
     check("odd, a byte at a time", number(s)[0] % 2, 1)
-    # The original closes its socket under its reader: that is a reset.
+    # The original client closes its socket while its reader is blocked, which resets the
+    # connection.
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     s.close()
 
@@ -124,7 +125,7 @@ def numbers_by_raw_socket(server):
 
     with server.connect() as s:
         s.sendall(b"10001 ")
-        check("an ID too great", read_all(s), b"")
+        check("an ID that is too large", read_all(s), b"")
 
 
 def files_by_raw_socket(server, directory, contents):
@@ -133,24 +134,24 @@ def files_by_raw_socket(server, directory, contents):
         check(name, server.ask(name.encode()), contents[name])
     with server.connect() as s:
         s.sendall(b"list")
-        check("the pickled list in one recv", pickle.loads(s.recv(1024)), ["f32", "f1m"])
+        check("the pickled list, in one recv", pickle.loads(s.recv(1024)), ["f32", "f1m"])
     check("a missing file", server.ask(b"none"), b"File not found")
     check("0 bytes", server.ask(b"empty"), b"")
     check("65 MiB", server.ask(b"f65m"), contents["f65m"])
-    check("blanks in a name", server.ask(b"my report.pdf"), contents["my report.pdf"])
+    check("a name with spaces", server.ask(b"my report.pdf"), contents["my report.pdf"])
     check("a name in two writes", server.ask(b"my rep", b"ort.pdf"), contents["my report.pdf"])
     for end in (b" ", b"\n", b"\r\n"):
         check(f"a name and {end!r}", server.ask(b"f32" + end), contents["f32"])
-    check("list with a blank", server.ask(b"list "), b"f32 f1m empty my%20report.pdf ")
+    check("list with a space", server.ask(b"list "), b"f32 f1m empty my%20report.pdf ")
     check("list with a newline", server.ask(b"list\n"), b"f32\nf1m\nempty\nmy report.pdf\n")
-    check("a name of digits, on its own port", server.ask(b"2004", door="original file protocol"), contents["2004"])
+    check("a name of digits, on the file port", server.ask(b"2004", door="original file protocol"), contents["2004"])
 
     os.mkfifo(os.path.join(directory, "fifo"))
     os.symlink("/etc/passwd", os.path.join(directory, "passwd"))
     for name in (b"..", b"../x", b"/etc/passwd", b"passwd", b"fifo", b"sub", b"a\0b", b"\xff\xfe", b"x" * 1024, b"x" * 1025, b"x" * 5000):
         for door in ("original protocols", "original file protocol"):
             check(f"{name[:20]!r} at {door}", server.ask(name, door=door), b"File not found")
-    check("then a file", server.ask(b"f32"), contents["f32"])
+    check("a file afterwards", server.ask(b"f32"), contents["f32"])
 
 
 def generated_client(server, contents):
@@ -167,7 +168,7 @@ with grpc.insecure_channel(sys.argv[1], compression=grpc.Compression.Gzip) as ch
 """
     got = subprocess.run([sys.executable, "-c", gzip, f"{host}:{port}"], check=True, capture_output=True,
                          env={**os.environ, "PYTHONPATH": generated}).stdout
-    check("a client that compresses", got, contents["f1m"])
+    check("a client with gzip", got, contents["f1m"])
     check("example.py", (bool(re.search(r"odd number: \d*[13579]\n", said)), "fetched: f1m 1048576 bytes\n" in said, "'f1m'" in said),
           (True, True, True))
 
@@ -191,23 +192,23 @@ def main():
         s.sendall(b"77 odd ")
         number(s)
         took = server.stop()
-        check("SIGTERM with an open session ends in time", took < 10, True)
+        check("SIGTERM with an open session: exit within 10 s", took < 10, True)
     with open(os.path.join(server.data, "server.log")) as log:
         check("the log has the last report", any("msg=Report" in line and "client=5" in line and "value=77" in line for line in log), True)
 
     server = Server(directory, "--log-format=json", "--legacy-bare-replies", "--legacy-not-found=File does not exist")
-    check("another text", server.ask(b"none"), b"File does not exist")
+    check("--legacy-not-found", server.ask(b"none"), b"File does not exist")
     with server.connect() as s:
         s.sendall(b"9")
-        check("a bare reply", s.recv(10), b"0")
+        check("--legacy-bare-replies", s.recv(10), b"0")
     server.stop()
     with open(os.path.join(server.data, "server.log")) as log:
-        check("the log is JSON", all(json.loads(line)["msg"] for line in log), True)
+        check("--log-format=json", all(json.loads(line)["msg"] for line in log), True)
 
     for flags, status, says in ((["--cache-size=much", directory], 2, "--cache-size"), ([directory + "/none"], 1, "DIRECTORY"), ([], 2, "directory")):
         done = subprocess.run([server_binary, "--grpc=127.0.0.1:0", *flags], capture_output=True, text=True, cwd=tempfile.mkdtemp())
         check(f"exit status with {flags}", (done.returncode, says in done.stderr, done.stderr.count("\n")), (status, True, 1))
-    print(f"acceptance: {checks} checks hold")
+    print(f"acceptance: {checks} checks passed")
 
 
 main()

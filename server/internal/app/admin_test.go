@@ -2,7 +2,6 @@ package app
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,18 +17,13 @@ func TestAdmin(t *testing.T) {
 	if _, err := r.doors(t)["legacy"].get(t.Context(), "f"); err != nil {
 		t.Fatal(err)
 	}
-	nc, err := net.Dial("tcp", r.legacyAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := nc.Write([]byte("7 nonsense odd ")); err != nil {
-		t.Fatal(err)
-	}
+	nc := dialOld(t, r.legacyAddr())
+	nc.send(t, "7 nonsense odd ")
 	if _, err := io.ReadAtLeast(nc, make([]byte, 10), 4); err != nil {
 		t.Fatal(err)
 	}
 	nc.Close()
-	// Clients that were last seen some time ago.
+	// Clients with various times of last contact.
 	for id, age := range map[int32]time.Duration{100: 2 * time.Hour, 101: 3 * 24 * time.Hour, 102: 20 * 24 * time.Hour, 103: 40 * 24 * time.Hour} {
 		if _, _, err := r.store.Register(t.Context(), id, register.GRPC, time.Now().Add(-age)); err != nil {
 			t.Fatal(err)
@@ -66,19 +60,19 @@ func TestAdmin(t *testing.T) {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("metrics lack %q", missing)
+			t.Fatalf("/metrics lacks %q", missing)
 		}
 	}
 	for path, want := range map[string]string{"/healthz": "SERVING", "/debug/pprof/goroutine?debug=1": "goroutine profile"} {
 		if code, body := get(path); code != http.StatusOK || !strings.Contains(body, want) {
-			t.Errorf("%s: %d %.100q", path, code, body)
+			t.Errorf("GET %s: %d %.100q, want %q", path, code, body, want)
 		}
 	}
 	if _, body := get("/healthz"); body != "SERVING\nparity.numbers.v1.NumberService SERVING\nparity.files.v1.FileService SERVING\nparity.log SERVING\n" {
-		t.Errorf("/healthz: %q", body)
+		t.Errorf("GET /healthz: %q, want SERVING for every subject", body)
 	}
 	r.health.Shutdown()
 	if code, _ := get("/healthz"); code != http.StatusServiceUnavailable {
-		t.Errorf("/healthz of a server that is not serving: %d", code)
+		t.Errorf("GET /healthz of a server that is not serving: status %d, want %d", code, http.StatusServiceUnavailable)
 	}
 }

@@ -34,7 +34,7 @@ func doorScale(ordinary, full int) int {
 // doorPatience bounds every wait of these tests. It is long because machines are busy.
 const doorPatience = 30 * time.Second
 
-// besieged is a server process under attack.
+// besieged is a server process under attack. Its names are the files that it serves.
 type besieged struct {
 	*process
 	admin string
@@ -49,6 +49,7 @@ func startBesieged(t *testing.T) *besieged {
 	return besiege(t, func(args ...string) *process { return startProcess(t, args...) })
 }
 
+// besiege is startBesieged with start instead of startProcess.
 func besiege(t *testing.T, start func(args ...string) *process) *besieged {
 	t.Helper()
 	dir := t.TempDir()
@@ -76,6 +77,7 @@ func besiege(t *testing.T, start func(args ...string) *process) *besieged {
 	return b
 }
 
+// findAdmin reads the admin address from the output.
 func (b *besieged) findAdmin(t *testing.T) {
 	t.Helper()
 	announced := regexp.MustCompile(`msg="serving metrics, health and profiles" address=(\S+)`)
@@ -85,7 +87,7 @@ func (b *besieged) findAdmin(t *testing.T) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("no operators' port:\n%s", b.stderr.String())
+			t.Fatalf("no admin address:\n%s", b.stderr.String())
 		}
 	}
 }
@@ -115,7 +117,7 @@ func (b *besieged) fetch(t *testing.T, name string) {
 		n += len(resp.GetData())
 	}
 	if n != 1<<20 {
-		t.Fatalf("Get(%q) gave %d bytes", name, n)
+		t.Fatalf("Get(%q) = %d bytes, want %d", name, n, 1<<20)
 	}
 }
 
@@ -126,6 +128,7 @@ func (b *besieged) page(t *testing.T, path string) string {
 	return body
 }
 
+// metric returns the value of a metric.
 func (b *besieged) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	for line := range strings.Lines(b.page(t, "/metrics")) {
@@ -137,22 +140,8 @@ func (b *besieged) metric(t *testing.T, name string) float64 {
 			return v
 		}
 	}
+	t.Fatalf("/metrics lacks %s", name)
 	return 0
-}
-
-// resident returns the resident set size of the process, in bytes.
-func (b *besieged) resident(t *testing.T) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.cmd.Process.Pid))
-	if err != nil {
-		t.Skip(err)
-	}
-	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
-	kilobytes, err := strconv.Atoi(string(found[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kilobytes << 10
 }
 
 // serves checks that every door serves new clients, and returns the longest time that
@@ -171,34 +160,36 @@ func (b *besieged) serves(t *testing.T) time.Duration {
 	worst = max(worst, time.Since(began))
 	began = time.Now()
 	if _, err := legacytcp.List(ctx, b.legacy); err != nil {
-		t.Fatalf("the original protocol: %v", err)
+		t.Fatalf("list over the original protocol: %v", err)
 	}
 	worst = max(worst, time.Since(began))
 	began = time.Now()
 	if got := b.page(t, "/healthz"); !strings.HasPrefix(got, "SERVING\n") {
-		t.Fatalf("/healthz: %q", got)
+		t.Fatalf("GET /healthz: %q, want SERVING", got)
 	}
 	return max(worst, time.Since(began))
 }
 
-// bounded checks for a while that the process takes at most more bytes of memory beyond before.
+// bounded checks for half a second that the resident set exceeds before by at most more
+// bytes.
 func (b *besieged) bounded(t *testing.T, before, more int) {
 	t.Helper()
 	most := 0
 	for range 10 {
 		most = max(most, b.resident(t)-before)
 		if held := b.metric(t, "parity_reply_bytes_held"); held > 8<<20 {
-			t.Errorf("%.0f bytes held, of 8 MiB", held)
+			t.Errorf("%.0f bytes of replies held, want 8 MiB at most", held)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Logf("%d MiB more than before, %.0f bytes of the account held, newcomers served within %s", most>>20,
+	t.Logf("%d MiB more than before, %.0f bytes of replies held, new clients served within %s", most>>20,
 		b.metric(t, "parity_reply_bytes_held"), b.serves(t).Round(time.Millisecond))
 	if most > more {
-		t.Errorf("%d MiB more than before, want %d", most>>20, more>>20)
+		t.Errorf("%d MiB more than before, want %d at most", most>>20, more>>20)
 	}
 }
 
+// peer opens an HTTP/2 connection with a flow-control window.
 func (b *besieged) peer(t *testing.T, window uint32) *h2test.Peer {
 	t.Helper()
 	p, err := h2test.Dial(b.grpc, window)

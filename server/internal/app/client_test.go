@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// clientProgram builds the client's program, once.
+// clientProgram builds the client, once.
 var clientProgram = sync.OnceValues(func() (path string, err error) {
-	if _, err := program(); err != nil { // which makes buildDir
+	if _, err := program(); err != nil { // it creates buildDir
 		return "", err
 	}
 	path = filepath.Join(buildDir, "client")
@@ -29,7 +29,7 @@ var clientProgram = sync.OnceValues(func() (path string, err error) {
 	return path, err
 })
 
-// clientCommand is the client as its users run it in dir.
+// clientCommand returns a command that runs the client in dir.
 func clientCommand(tb testing.TB, dir, addr string, args ...string) *exec.Cmd {
 	tb.Helper()
 	path, err := clientProgram()
@@ -41,12 +41,13 @@ func clientCommand(tb testing.TB, dir, addr string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// wantContent checks the content of a local file.
 func wantContent(tb testing.TB, path string, want []byte) {
 	tb.Helper()
 	if got, err := os.ReadFile(path); err != nil {
 		tb.Error(err)
 	} else if !bytes.Equal(got, want) {
-		tb.Errorf("%s has %d bytes and is not the file of %d", path, len(got), len(want))
+		tb.Errorf("%s has %d bytes that differ from the %d wanted", path, len(got), len(want))
 	}
 }
 
@@ -57,77 +58,73 @@ func writeFile(tb testing.TB, path string, content []byte) {
 	}
 }
 
-// TestClientKeepsLocalFiles: what is given to the client are names on the server, and
-// local files stay.
+// TestClientKeepsLocalFiles: the arguments of get are names on the server. An existing
+// local file of such a name is kept unless --force is given.
 func TestClientKeepsLocalFiles(t *testing.T) {
 	served, local := t.TempDir(), t.TempDir()
 	mine := []byte("mine")
 	writeFile(t, filepath.Join(served, "photo1.jpg"), []byte("the server's first"))
 	writeFile(t, filepath.Join(served, "photo2.jpg"), []byte("the server's second"))
 	writeFile(t, filepath.Join(local, "photo2.jpg"), mine)
-	server := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--state=memory:", "--data-dir="+t.TempDir(), served)
+	server := startProcess(t, serverArgs(t, served, "--state=memory:")...)
 
 	out, err := clientCommand(t, local, server.grpc, "get", "photo1.jpg", "photo2.jpg").CombinedOutput()
 	if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "--force") {
-		t.Errorf("get ended with %v: %s", err, out)
+		t.Errorf("get over an existing file: %v, output %s; want exit status 1 and a hint at --force", err, out)
 	}
 	wantContent(t, filepath.Join(local, "photo1.jpg"), []byte("the server's first"))
 	wantContent(t, filepath.Join(local, "photo2.jpg"), mine)
 	if out, err := clientCommand(t, local, server.grpc, "get", "photo2.jpg", "--force").CombinedOutput(); err != nil {
-		t.Errorf("get --force ended with %v: %s", err, out)
+		t.Errorf("get --force: %v, output %s", err, out)
 	}
 	wantContent(t, filepath.Join(local, "photo2.jpg"), []byte("the server's second"))
 }
 
-// relay is a TCP relay to addr that hands on so many bytes of what comes from there,
-// and then none.
-func relay(tb testing.TB, addr string, limit int64) string {
+// startRelay starts a TCP relay to addr for one connection and returns its address. It
+// forwards at most limit bytes from addr and then stalls.
+func startRelay(tb testing.TB, addr string, limit int64) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var connections sync.WaitGroup
 	done := make(chan struct{})
-	connections.Go(func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", addr)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			connections.Go(func() { io.Copy(server, client) })
-			connections.Go(func() {
-				io.CopyN(client, server, limit)
-				<-done
-			})
-			connections.Go(func() {
-				<-done
-				client.Close()
-				server.Close()
-			})
+	var relaying sync.WaitGroup
+	relaying.Go(func() {
+		client, err := l.Accept()
+		if err != nil {
+			return
 		}
+		defer client.Close()
+		server, err := net.Dial("tcp", addr)
+		if err != nil {
+			tb.Error(err)
+			return
+		}
+		defer server.Close()
+		relaying.Go(func() {
+			io.Copy(server, client)
+			server.Close()
+		})
+		io.CopyN(client, server, limit)
+		<-done
 	})
 	tb.Cleanup(func() {
 		l.Close()
 		close(done)
-		connections.Wait()
+		relaying.Wait()
 	})
 	return l.Addr().String()
 }
 
-// serveFile starts a server of a directory that has a file f of random bytes.
+// serveFile starts a server whose directory holds a file f of random bytes.
 func serveFile(tb testing.TB, size int64) (server *process, path string, data []byte) {
 	tb.Helper()
 	served := tb.TempDir()
 	path = filepath.Join(served, "f")
 	data = randomBytes(size, 1)
 	writeFile(tb, path, data)
-	server = startProcess(tb, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--state=memory:", "--data-dir="+tb.TempDir(), served)
+	server = startProcess(tb, serverArgs(tb, served, "--state=memory:")...)
 	return server, path, data
 }
 
@@ -137,15 +134,16 @@ func randomBytes(size int64, seed byte) []byte {
 	return data
 }
 
-// keptSegments is how much a client keeps before it is interrupted, in bytes: two of
-// its segments of 16 MiB, of which the next one relies on the first.
+// keptSegments is how many bytes a client has kept when it is interrupted: two segments
+// of 16 MiB, the unit in which a client resumes.
 const keptSegments = 32 << 20
 
-// interruptGet starts a client that gets f to local, and ends it by a signal when it
-// has kept that much. Its connection stops at sent bytes.
+// interruptGet starts a client that downloads f to local through a relay that stalls
+// after sent bytes. It signals the client when that has kept keptSegments bytes, and
+// returns its exit status and its output on stderr.
 func interruptGet(tb testing.TB, server *process, local string, sent int64, signal os.Signal) (exit int, stderr string) {
 	tb.Helper()
-	cmd := clientCommand(tb, local, relay(tb, server.grpc, sent), "get", "f")
+	cmd := clientCommand(tb, local, startRelay(tb, server.grpc, sent), "get", "f")
 	var errs syncBuffer
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
@@ -163,6 +161,7 @@ func interruptGet(tb testing.TB, server *process, local string, sent int64, sign
 	return cmd.ProcessState.ExitCode(), errs.String()
 }
 
+// partFiles returns the partial downloads of f in dir.
 func partFiles(tb testing.TB, dir string) []string {
 	tb.Helper()
 	parts, err := filepath.Glob(filepath.Join(dir, ".f.*.part"))
@@ -172,8 +171,8 @@ func partFiles(tb testing.TB, dir string) []string {
 	return parts
 }
 
-// TestClientChecksResumed: what a killed client left is checked along with the rest, by
-// the server's checksum of the whole file.
+// TestClientChecksResumed: a resumed download is verified by the server's checksum of
+// the whole file, including the part that a killed client left.
 func TestClientChecksResumed(t *testing.T) {
 	const size, sent = 46 << 20, 40 << 20
 	server, _, data := serveFile(t, size)
@@ -183,17 +182,17 @@ func TestClientChecksResumed(t *testing.T) {
 		var out, errs syncBuffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		if err := cmd.Run(); err != nil {
-			t.Fatalf("get ended with %v: %s", err, errs.String())
+			t.Fatalf("get: %v, stderr %s", err, errs.String())
 		}
 		return out.String(), errs.String()
 	}
-	get(t.TempDir()) // the file is in the cache from here on
+	get(t.TempDir()) // fills the cache, which then knows the checksum
 
 	local := t.TempDir()
 	interruptGet(t, server, local, sent, syscall.SIGKILL)
 	out, errs := get(local)
 	if !strings.Contains(out, `"verified":"file"`) || strings.Contains(out, `"resumed":0,`) {
-		t.Errorf("resumed: %s%s", out, errs)
+		t.Errorf("resumed download: %s%s; want it verified and not begun again", out, errs)
 	}
 	wantContent(t, filepath.Join(local, "f"), data)
 
@@ -202,7 +201,7 @@ func TestClientChecksResumed(t *testing.T) {
 	for _, part := range partFiles(t, local) {
 		f, err := os.OpenFile(part, os.O_WRONLY, 0)
 		if err == nil {
-			_, err = f.WriteAt([]byte("spoilt"), 5)
+			_, err = f.WriteAt([]byte("corrupt"), 5)
 		}
 		if err = errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
@@ -210,14 +209,14 @@ func TestClientChecksResumed(t *testing.T) {
 	}
 	out, errs = get(local)
 	if !strings.Contains(out, `"verified":"file"`) || !strings.Contains(out, `"resumed":0,`) || !strings.Contains(errs, "starting again") {
-		t.Errorf("resumed on a spoilt disk: %s%s", out, errs)
+		t.Errorf("resumed from a corrupt part: %s%s; want it begun again and verified", out, errs)
 	}
 	wantContent(t, filepath.Join(local, "f"), data)
 }
 
-// TestClientResumesOneFile: a download is interrupted, and the file overwritten in
-// place with its time put back. What arrives in the end is the one file or the other,
-// not the first half of one and the second of the other.
+// TestClientResumesOneFile interrupts a download, then overwrites the file in place and
+// restores its modification time. The resumed download must yield the new content, not
+// a mixture of both.
 func TestClientResumesOneFile(t *testing.T) {
 	const size, sent = 68 << 20, 50 << 20
 	server, path, _ := serveFile(t, size)
@@ -228,7 +227,7 @@ func TestClientResumesOneFile(t *testing.T) {
 	local := t.TempDir()
 	exit, stderr := interruptGet(t, server, local, sent, os.Interrupt)
 	if exit != 130 || !strings.Contains(stderr, "interrupt signal received") || !strings.Contains(stderr, "are kept in") {
-		t.Errorf("Ctrl-C: exit status %d, %q", exit, stderr)
+		t.Errorf("after an interrupt: exit status %d, stderr %q; want 130 and where the part is kept", exit, stderr)
 	}
 	interruptGet(t, server, local, sent, syscall.SIGKILL)
 
@@ -245,7 +244,7 @@ func TestClientResumesOneFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := clientCommand(t, local, server.grpc, "get", "f").CombinedOutput(); err != nil {
-		t.Fatalf("get ended with %v: %s", err, out)
+		t.Fatalf("get: %v, output %s", err, out)
 	}
 	wantContent(t, filepath.Join(local, "f"), after)
 }

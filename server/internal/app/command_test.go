@@ -27,15 +27,14 @@ func TestMistakes(t *testing.T) {
 	}
 	check := func(status int, want string, args ...string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		err := Run(ctx, slices.Concat([]string{"--data-dir=" + dir}, freePorts, args), io.Discard, io.Discard)
 		if got := ExitStatus(err); got != status || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: exit status %d, error %v; want %d and one line that names %q", args, got, err, status, want)
 		}
 	}
-	// What is wrong with each of these can be seen from the command line. The error names
-	// the flag.
+	// These mistakes are found while parsing. The error names the flag.
 	for _, flag := range []string{
 		"--no-such-flag", "--grpc=nonsense", "--trusted-gateways=10.0.0.0", "--legacy-allow=10.0.0.300/8",
 		"--admin=0.0.0.0:0", "--log-format=xml", "--cache-size=lots", "--cache-size=-1MiB", "--log-max-size=1023KiB",
@@ -52,7 +51,7 @@ func TestMistakes(t *testing.T) {
 	check(exitUsage, "--insecure", "--grpc=:0", dir)
 	check(exitUsage, "--insecure", "--admin=:0", dir)
 
-	// For these it has to be tried.
+	// These are found when the server opens.
 	for _, flag := range []string{"--grpc", "--legacy", "--admin", "--legacy-files"} {
 		check(exitFailed, flag, flag+"="+taken.Addr().String(), dir)
 	}
@@ -66,7 +65,7 @@ func TestMistakes(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var out bytes.Buffer
 	if err := Run(t.Context(), []string{"serve", "--help"}, &out, io.Discard); err != nil {
-		t.Errorf("run: %v", err)
+		t.Errorf("serve --help: %v", err)
 	}
 	for _, flag := range []string{"--grpc", "--legacy-files", "--cache-size", "PARITY_CACHE_SIZE"} {
 		if !strings.Contains(out.String(), flag) {

@@ -12,8 +12,8 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-// TestCallsOfAConnection opens more calls on a connection than a stranger may have, from
-// an ordinary address and from that of a trusted gateway.
+// TestCallsOfAConnection opens more calls on a connection than an untrusted client may
+// have, from an ordinary address and from the address of a trusted gateway.
 func TestCallsOfAConnection(t *testing.T) {
 	for _, trusted := range []bool{false, true} {
 		var flags []string
@@ -37,7 +37,7 @@ func TestCallsOfAConnection(t *testing.T) {
 		}
 		got, err := p.Await(last, doorPatience, func(r h2test.Result) bool { return r.Bytes > 0 || r.Ended })
 		if err != nil || got.Reset == trusted {
-			t.Errorf("trusted %t: call %d = %+v, %v", trusted, maxCalls+1, got, err)
+			t.Errorf("trusted %t: call %d = %+v, %v; want it reset: %t", trusted, maxCalls+1, got, err, !trusted)
 		}
 		p.Close()
 	}
@@ -52,7 +52,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 		nc, err := dialer.Dial("tcp", r.grpcListener.Addr().String())
 		if err != nil {
-			t.Skip(err) // loopback is one address here
+			t.Skip(err) // loopback has one address only
 		}
 		t.Cleanup(func() { nc.Close() })
 		p, err := h2test.New(nc, 1<<20)
@@ -78,7 +78,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	} {
 		for range step.n {
 			if got := open(step.from); got != step.open {
-				t.Fatalf("step %d, from %s: open is %t", i, step.from, got)
+				t.Fatalf("step %d, from %s: admitted is %t, want %t", i, step.from, got, step.open)
 			}
 		}
 	}
@@ -94,7 +94,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-// TestFewDescriptors attacks a server that may have 1,024 descriptors.
+// TestFewDescriptors attacks a server that may have 1,024 descriptors. New clients must
+// still be served.
 func TestFewDescriptors(t *testing.T) {
 	path, err := program()
 	if err != nil {
@@ -104,7 +105,7 @@ func TestFewDescriptors(t *testing.T) {
 		return startCommand(t, exec.Command("sh", append([]string{"-c", `ulimit -n 1024 && exec "$0" "$@"`, path}, args...)...))
 	})
 	if !strings.Contains(b.stderr.String(), "the limit on open files is low") {
-		t.Errorf("nothing said of it:\n%s", b.stderr.String())
+		t.Errorf("no warning about the limit on open files:\n%s", b.stderr.String())
 	}
 	// Gets that nobody reads.
 	for range 5 {
@@ -121,7 +122,7 @@ func TestFewDescriptors(t *testing.T) {
 			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 			nc, err := dialer.Dial("tcp", door)
 			if err != nil {
-				t.Skip(err) // loopback is one address here
+				t.Skip(err) // loopback has one address only
 			}
 			t.Cleanup(func() { nc.Close() })
 			if door == b.grpc {
@@ -129,6 +130,6 @@ func TestFewDescriptors(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%.0f descriptors of %.0f; newcomers served within %s",
+	t.Logf("%.0f descriptors of %.0f; new clients served within %s",
 		b.metric(t, "process_open_fds"), b.metric(t, "process_max_fds"), b.serves(t).Round(time.Millisecond))
 }

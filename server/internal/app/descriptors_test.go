@@ -18,22 +18,22 @@ func TestFitDescriptors(t *testing.T) {
 		{64 + 256 + 16_384 + 4096, usual, 256, 16_384, 4096, 1024},
 		{64 + 256 + 16_384 + 4096 - 1, usual, 256, 16_383, 4096, 1024},
 		{1024, usual, 240, 360, 360, 90},
-		// What one door does not want, the other may have.
+		// What one door does not need, the other gets.
 		{1024, descriptors{files: 256, legacy: netguard.Limits{Total: 100, PerAddress: 50}, grpc: usual.grpc}, 240, 100, 620, 155},
 		{1024, descriptors{files: 10, legacy: legacy}, 10, 950, 0, 0},
-		// Too little for anything: some of it is used all the same.
+		// Too few for anything: every part still gets at least one.
 		{20, usual, 1, 2, 1, 1},
 	} {
 		got := c.have.fit(c.limit)
 		if got.files != c.files || got.legacy.Total != c.legacy || got.grpc.Total != c.grpc || got.grpc.PerAddress != c.perAddress {
-			t.Errorf("of %d: %d files, %d legacy, %d gRPC, %d of one address; want %d, %d, %d, %d", c.limit,
+			t.Errorf("fit(%d): %d files, %d legacy, %d gRPC, %d gRPC per address; want %d, %d, %d, %d", c.limit,
 				got.files, got.legacy.Total, got.grpc.Total, got.grpc.PerAddress, c.files, c.legacy, c.grpc, c.perAddress)
 		}
 		if of := c.have.legacy; got.legacy.Total < of.Total && got.legacy.PerAddress != max(1, of.PerAddress*got.legacy.Total/of.Total) {
-			t.Errorf("of %d: %d legacy connections of one address, of %d", c.limit, got.legacy.PerAddress, got.legacy.Total)
+			t.Errorf("fit(%d): %d legacy connections per address of %d, want the configured ratio", c.limit, got.legacy.PerAddress, got.legacy.Total)
 		}
 		if sum := got.files + got.legacy.Total + got.grpc.Total; c.limit > 100 && sum+keptDescriptors > c.limit {
-			t.Errorf("of %d: %d", c.limit, sum)
+			t.Errorf("fit(%d) hands out %d descriptors and keeps %d", c.limit, sum, keptDescriptors)
 		}
 	}
 }

@@ -19,15 +19,16 @@ import (
 	"example.com/parity/legacytcp"
 )
 
-// door is one way to the services, as far as all ways can do the same.
+// door is one way to call the services. Its methods are what all doors have in common.
 type door interface {
 	// count begins a session and returns the client's last value.
 	count(ctx context.Context, id int32) (counting, int64, error)
 	list(ctx context.Context) ([]string, error)
-	// get returns errNotFound for what is no file.
+	// get returns errNotFound if there is no such file.
 	get(ctx context.Context, name string) ([]byte, error)
 }
 
+// counting is a session, through any door.
 type counting interface {
 	report(value int64) error
 	draw(ctx context.Context, p numbersv1.Parity) (int32, error)
@@ -42,19 +43,19 @@ func (r *running) doors(tb testing.TB) map[string]door {
 		"grpc":   rpcDoor{r.dial(tb)},
 		"inproc": rpcDoor{r.channel},
 		"legacy": legacyDoor{numbers: r.legacyAddr(), files: r.legacyAddr()},
-		// The number dialect has one port only; the file dialect has a second.
+		// Only the file dialect has a port of its own.
 		"legacy-files": legacyDoor{numbers: r.legacyAddr(), files: r.legacyFilesAddr()},
 		"gateway":      r.gatewayDoor(tb),
 	}
 }
 
-// gatewayDoor is a standalone gateway in front of the server.
+// gatewayDoor starts a standalone gateway in front of the server.
 func (r *running) gatewayDoor(tb testing.TB) door {
 	addr := startGateway(tb, "--upstream="+r.grpcListener.Addr().String())
 	return legacyDoor{numbers: addr, files: addr}
 }
 
-// rpcDoor is the door of generated clients.
+// rpcDoor calls the services with the generated clients.
 type rpcDoor struct{ cc grpc.ClientConnInterface }
 
 func (d rpcDoor) list(ctx context.Context) ([]string, error) {
@@ -74,8 +75,8 @@ func (d rpcDoor) get(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
-// download gets what req asks for and checks that the responses are as they must
-// be.
+// download calls Get and returns the data and the description of the file. It checks
+// the order of the responses and the checksum.
 func download(ctx context.Context, files filesv1.FileServiceClient, req *filesv1.GetRequest) ([]byte, *filesv1.File, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,10 +97,10 @@ func download(ctx context.Context, files filesv1.FileServiceClient, req *filesv1
 			return data.Bytes(), file, err
 		}
 		if last != nil && last.Crc32C != nil {
-			return nil, nil, errors.New("a response after that with the checksum")
+			return nil, nil, errors.New("a response follows the one with the checksum")
 		}
 		if (resp.GetFile() != nil) != first {
-			return nil, nil, errors.New("file stands not on the first response alone")
+			return nil, nil, errors.New("want file on the first response and on no other")
 		}
 		if first {
 			file = resp.GetFile()
@@ -183,12 +184,12 @@ func drawing(p numbersv1.Parity) *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{Parity: p}}}
 }
 
-// legacyDoor is the original TCP protocols.
+// legacyDoor speaks the original protocols. Its fields are addresses.
 type legacyDoor struct{ numbers, files string }
 
 func (d legacyDoor) list(ctx context.Context) ([]string, error) { return legacytcp.List(ctx, d.files) }
 
-// get uses a plain socket: names that no client would send are sent too.
+// get uses a plain socket, so that it can send names that no client would.
 func (d legacyDoor) get(ctx context.Context, name string) ([]byte, error) {
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", d.files)
 	if err != nil {

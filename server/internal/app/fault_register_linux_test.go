@@ -20,9 +20,9 @@ func TestFaultFirstStartOnFullDisk(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 56<<10), 0o600); err != nil { // two pages are left
 		t.Fatal(err)
 	}
-	args := registerArgs(t, "--state=bolt:"+filepath.Join(dir, "numbers.db"))
-	if out := endsFailing(t, args...); !strings.Contains(out, "--state") || !strings.Contains(out, "no space left") || strings.Count(out, "\n") != 1 {
-		t.Errorf("it says %q, want one line with the flag and that there is no space left", out)
+	args := registerArgs(t, "--state=sqlite:"+filepath.Join(dir, "numbers.db"))
+	if out := endsFailing(t, args...); !strings.Contains(out, "--state") || !strings.Contains(out, "disk is full") || strings.Count(out, "\n") != 1 {
+		t.Errorf("it says %q, want one line with the flag and that the disk is full", out)
 	}
 	if err := syscall.Mount("parity", dir, "tmpfs", syscall.MS_REMOUNT, "size=1m"); err != nil {
 		t.Fatal(err)

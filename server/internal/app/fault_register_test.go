@@ -106,7 +106,7 @@ func TestFaultEmptyRegister(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := endsFailing(t, registerArgs(t, "--state=bolt:"+path)...)
+	out := endsFailing(t, registerArgs(t, "--state=sqlite:"+path)...)
 	if !strings.Contains(out, "--state") || !strings.Contains(out, path) || !strings.Contains(out, "is empty") || strings.Count(out, "\n") != 1 {
 		t.Errorf("it says %q, want one line with the flag, the path and that it is empty", out)
 	}

@@ -20,7 +20,7 @@ import (
 	"example.com/parity/server/internal/filecache"
 )
 
-// rewriteUnseen changes a file's content in place, and puts its time back.
+// rewriteUnseen changes a file's content in place and restores its modification time.
 func rewriteUnseen(t *testing.T, path string, data []byte) {
 	t.Helper()
 	was, err := os.Stat(path)
@@ -37,8 +37,8 @@ func rewriteUnseen(t *testing.T, path string, data []byte) {
 	}
 }
 
-// TestSameSizeAndTime changes files so that their size, time and inode stay the same:
-// one in the cache, and one that a slow client is downloading past the cache.
+// TestSameSizeAndTime changes files while their size, modification time and inode stay
+// the same: one that is cached, and one that a client is downloading uncached.
 func TestSameSizeAndTime(t *testing.T) {
 	const small, large = 100_000, 8 << 20
 	dir := t.TempDir()
@@ -48,7 +48,7 @@ func TestSameSizeAndTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=4MiB", "--data-dir="+t.TempDir(), dir)
+	p := startProcess(t, serverArgs(t, dir, "--cache-size=4MiB")...)
 	files := filesv1.NewFileServiceClient(p.dial(t))
 
 	_, before, err := download(t.Context(), files, &filesv1.GetRequest{Name: "small"})
@@ -58,14 +58,14 @@ func TestSameSizeAndTime(t *testing.T) {
 	rewriteUnseen(t, filepath.Join(dir, "small"), newContent[:small])
 	got, after, err := download(t.Context(), files, &filesv1.GetRequest{Name: "small"})
 	if err != nil || !bytes.Equal(got, newContent[:small]) {
-		t.Errorf("a changed file: %d bytes like %.1q, %v; want the new content", len(got), got, err)
+		t.Errorf("Get after the change: %d bytes, the first %.1q, %v; want the new content", len(got), got, err)
 	}
 	if before.GetVersion() == after.GetVersion() {
-		t.Errorf("one version for both contents: %s", after.GetVersion())
+		t.Errorf("both contents have the version %s", after.GetVersion())
 	}
-	// A download that is resumed.
+	// The old version cannot be resumed.
 	_, _, err = download(t.Context(), files, &filesv1.GetRequest{Name: "small", Offset: 10, Version: before.GetVersion()})
-	wantStatus(t, "the rest of the old version", err, codes.Aborted, "VERSION_MISMATCH")
+	wantStatus(t, "Get of the old version", err, codes.Aborted, "VERSION_MISMATCH")
 
 	stream, err := files.Get(t.Context(), &filesv1.GetRequest{Name: "large"})
 	if err != nil {
@@ -78,11 +78,11 @@ func TestSameSizeAndTime(t *testing.T) {
 	for err == nil {
 		_, err = stream.Recv()
 	}
-	wantStatus(t, "a file that was rewritten during its download", err, codes.Aborted, "FILE_CHANGED")
+	wantStatus(t, "Get of a file rewritten during the download", err, codes.Aborted, "FILE_CHANGED")
 }
 
-// TestFileChecksum: the sum of the whole is given where the cache knows it, with
-// ranges too.
+// TestFileChecksum: responses carry the checksum of the whole file if the cache knows
+// it, for ranges too.
 func TestFileChecksum(t *testing.T) {
 	r := start(t, "--cache-size=4MiB")
 	whole := content(2*filecache.BlockSize + 5)
@@ -124,13 +124,13 @@ func TestFileChecksum(t *testing.T) {
 			last = resp
 		}
 		if (last.FileCrc32C != nil) != tt.known || tt.known && last.GetFileCrc32C() != sum {
-			t.Errorf("%+v: file_crc32c %v, want %08x: %v", tt, last.FileCrc32C, sum, tt.known)
+			t.Errorf("%+v: file_crc32c %v, want %08x (present: %v)", tt, last.FileCrc32C, sum, tt.known)
 		}
 	}
 }
 
-// TestDirectoryReplaced puts another directory in the place of the served one, and
-// takes it away, under the real program.
+// TestDirectoryReplaced replaces the served directory by another one, removes that, and
+// creates a third, while the program runs.
 func TestDirectoryReplaced(t *testing.T) {
 	parent := t.TempDir()
 	served := filepath.Join(parent, "served")
@@ -141,7 +141,7 @@ func TestDirectoryReplaced(t *testing.T) {
 		}
 	}
 	mkdir(served, "old")
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(), served)
+	p := startProcess(t, serverArgs(t, served)...)
 	files := filesv1.NewFileServiceClient(p.dial(t))
 	get := func() (string, error) {
 		data, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: "f"})
@@ -162,11 +162,11 @@ func TestDirectoryReplaced(t *testing.T) {
 				return
 			}
 			if time.Now().After(end) {
-				t.Fatalf("%s: not within a minute; Get = %q, %v", what, got, err)
+				t.Fatalf("after a minute Get = %q, %v; want %s", got, err, what)
 			}
 		}
 	}
-	await("the new directory is served", func(got string, err error) bool { return err == nil && got == "new" })
+	await("the file of the new directory", func(got string, err error) bool { return err == nil && got == "new" })
 
 	if err := os.RemoveAll(served); err != nil {
 		t.Fatal(err)
@@ -178,12 +178,12 @@ func TestDirectoryReplaced(t *testing.T) {
 		wantStatus(t, "List without a directory", err, codes.Unavailable, "DIRECTORY_UNAVAILABLE")
 	}
 	mkdir(served, "newer")
-	await("the directory is back", func(got string, err error) bool { return err == nil && got == "newer" })
+	await("the file of the third directory", func(got string, err error) bool { return err == nil && got == "newer" })
 }
 
-// TestSparseFile serves a file that claims to be as large as a file can be.
+// TestSparseFile serves a sparse file of the greatest size that there is.
 func TestSparseFile(t *testing.T) {
-	dir, err := os.MkdirTemp("/dev/shm", "parity-") // of few file systems can files be as large
+	dir, err := os.MkdirTemp("/dev/shm", "parity-") // few file systems take files of this size
 	if err != nil {
 		t.Skip(err)
 	}
@@ -197,7 +197,7 @@ func TestSparseFile(t *testing.T) {
 	for _, offset := range []int64{0, 1 << 40, math.MaxInt64 - 3} {
 		got, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: "huge", Offset: offset, Limit: 3})
 		if err != nil || string(got) != "\x00\x00\x00" {
-			t.Errorf("3 bytes at %d: %q, %v", offset, got, err)
+			t.Errorf("3 bytes at %d = %q, %v; want zeros", offset, got, err)
 		}
 	}
 	resp, err := files.List(t.Context(), &filesv1.ListRequest{})
@@ -206,8 +206,8 @@ func TestSparseFile(t *testing.T) {
 	}
 }
 
-// TestListGivenUp lists a directory of a few thousand files, over several pages, while
-// the listing's caller has gone for some.
+// TestListGivenUp cancels some listings of a large directory at various times, and then
+// lists it completely.
 func TestListGivenUp(t *testing.T) {
 	r := start(t)
 	for i := range 3000 {
@@ -226,6 +226,6 @@ func TestListGivenUp(t *testing.T) {
 	}
 	all := listFiles(t, files, filesv1.Source_SOURCE_DIRECTORY, 0)
 	if len(all) != 3000 || all[0].GetName() >= all[2999].GetName() {
-		t.Errorf("%d files", len(all))
+		t.Errorf("List has %d files, want 3000 in order", len(all))
 	}
 }

@@ -53,7 +53,7 @@ func TestDocumentedFlags(t *testing.T) {
 		documented := map[string]documentedFlag{}
 		for _, row := range documentedFlags(t, heading) {
 			if _, twice := documented[row.name]; twice {
-				t.Errorf("%s: %s is there twice", heading, row.name)
+				t.Errorf("%s: %s is documented twice", heading, row.name)
 			}
 			documented[row.name] = row
 		}
@@ -63,7 +63,7 @@ func TestDocumentedFlags(t *testing.T) {
 			delete(documented, name)
 			switch {
 			case !found:
-				t.Errorf("%s: %s is missing", heading, name)
+				t.Errorf("%s: %s is not documented", heading, name)
 			case !flag.IsBool() && row.placeholder != flag.PlaceHolder:
 				t.Errorf("%s: %s has the placeholder %q, want %q", heading, name, row.placeholder, flag.PlaceHolder)
 			case !slices.Contains(flag.Envs, row.env):
@@ -75,7 +75,7 @@ func TestDocumentedFlags(t *testing.T) {
 			}
 		}
 		for name := range documented {
-			t.Errorf("%s: %s is no flag", heading, name)
+			t.Errorf("%s: %s is documented but is no flag", heading, name)
 		}
 	}
 }

@@ -23,8 +23,7 @@ import (
 	"example.com/parity/legacytcp"
 )
 
-// startGateway runs a standalone gateway and returns its address for both
-// protocols.
+// startGateway runs a standalone gateway and returns its address.
 func startGateway(tb testing.TB, flags ...string) string {
 	tb.Helper()
 	stderr := &syncBuffer{}
@@ -53,31 +52,31 @@ func startGateway(tb testing.TB, flags ...string) string {
 	}
 }
 
-// TestUpstreamKilled kills the server, twice, under clients that count through a
-// standalone gateway, and starts it again. The clients count on and notice nothing but
-// a delay; what they reported last is in the register, and the gateway is in the end
-// as it was.
+// TestUpstreamKilled kills and restarts the server twice while clients count through a
+// standalone gateway. The clients notice nothing but a delay, their last values are in
+// the register, and the gateway leaks no goroutine.
 func TestUpstreamKilled(t *testing.T) {
 	const (
 		clients = 200
-		pace    = 50 * time.Millisecond // from one report of a client to the next
-		life    = 700 * time.Millisecond
-		away    = 300 * time.Millisecond
+		pace    = 50 * time.Millisecond  // between two reports of a client
+		life    = 700 * time.Millisecond // of a server
+		away    = 300 * time.Millisecond // between two servers
 	)
 	dir, dataDir := t.TempDir(), t.TempDir()
-	up := func(addr string) *process {
-		return startProcess(t, "--grpc="+addr, "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+dataDir, dir)
+	addr := net.JoinHostPort("127.0.0.1", fixedPort(t, "127.0.0.1"))
+	up := func() *process {
+		return startProcess(t, serverArgs(t, dir, "--grpc="+addr, "--data-dir="+dataDir)...)
 	}
-	p := up("127.0.0.1:0")
-	d := legacyDoor{numbers: startGateway(t, "--upstream=dns:///"+p.grpc)}
+	p := up()
+	d := legacyDoor{numbers: startGateway(t, "--upstream=dns:///"+addr)}
 
-	crowd := func(stop <-chan struct{}) []int64 {
+	countAll := func(stop <-chan struct{}, least int64) []int64 {
 		values := make([]int64, clients)
 		var group sync.WaitGroup
 		for id := range values {
 			group.Go(func() {
 				var err error
-				if values[id], err = countOn(t.Context(), d, int32(id), pace, stop); err != nil {
+				if values[id], err = countOn(t.Context(), d, int32(id), pace, least, stop); err != nil {
 					t.Errorf("client %d at %d: %v", id, values[id], err)
 				}
 			})
@@ -87,65 +86,66 @@ func TestUpstreamKilled(t *testing.T) {
 	}
 	stopped := make(chan struct{})
 	close(stopped)
-	crowd(stopped) // the gateway keeps some goroutines for clients to come
+	countAll(stopped, 0) // the gateway keeps some goroutines for further clients
 	before := runtime.NumGoroutine()
 
 	stop := make(chan struct{})
-	var killing sync.WaitGroup
-	killing.Go(func() {
-		defer close(stop)
-		for range 2 {
-			time.Sleep(life)
-			p.kill()
-			time.Sleep(away)
-			p = up(p.grpc)
-		}
+	counted := make(chan []int64, 1)
+	go func() { counted <- countAll(stop, 10) }()
+	for range 2 {
 		time.Sleep(life)
-	})
-	values := crowd(stop)
-	killing.Wait()
+		p.kill()
+		time.Sleep(away)
+		p = up()
+	}
+	time.Sleep(life)
+	close(stop)
+	values := <-counted
 
 	numbers := numbersv1.NewNumberServiceClient(p.dial(t))
 	list := listClients(t, numbers, 1000)
 	for end := time.Now().Add(10 * time.Second); slices.ContainsFunc(list, inSession); list = listClients(t, numbers, 1000) {
 		if time.Now().After(end) {
-			t.Fatal("sessions go on without their clients")
+			t.Fatal("sessions are still active without their clients")
 		}
 	}
 	if len(list) != clients {
 		t.Fatalf("%d clients in the register, want %d", len(list), clients)
 	}
 	for id, c := range list {
-		if c.GetClientId() != int32(id) || c.GetLastValue() != values[id] || values[id] < 10 {
-			t.Errorf("client %d counted to %d, the register has %v", id, values[id], c)
+		if c.GetClientId() != int32(id) || c.GetLastValue() != values[id] {
+			t.Errorf("client %d counted to %d, the register has %v; want the same value", id, values[id], c)
 		}
 	}
 	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before+goroutinesOfDial; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+			t.Fatalf("%d goroutines, want at most the %d before and %d", runtime.NumGoroutine(), before, goroutinesOfDial)
 		}
 	}
 }
 
 func inSession(c *numbersv1.Client) bool { return c.GetActiveSessions() > 0 }
 
-// goroutinesOfDial is how many goroutines a test's own gRPC connection and process
-// have at most.
+// goroutinesOfDial bounds the goroutines of a gRPC connection and of a process that the
+// test itself has started.
 const goroutinesOfDial = 10
 
-// countOn counts until it is told to stop, with a draw for every fifth report, hangs
-// up, and returns what it counted to.
-func countOn(ctx context.Context, d legacyDoor, id int32, pace time.Duration, stop <-chan struct{}) (value int64, err error) {
+// countOn counts to least or further, until stop is closed, with a draw after every fifth
+// report. It closes the session and returns the value it counted to.
+func countOn(ctx context.Context, d legacyDoor, id int32, pace time.Duration, least int64, stop <-chan struct{}) (value int64, err error) {
 	s, value, err := d.count(ctx, id)
 	if err != nil {
 		return 0, err
 	}
 	for {
-		select {
-		case <-stop:
-			return value, s.close()
-		case <-time.After(pace):
+		if value >= least {
+			select {
+			case <-stop:
+				return value, s.close()
+			default:
+			}
 		}
+		time.Sleep(pace)
 		value++
 		if err := s.report(value); err != nil {
 			return value, err
@@ -158,18 +158,13 @@ func countOn(ctx context.Context, d legacyDoor, id int32, pace time.Duration, st
 	}
 }
 
-// TestUpstreamLostInTransfer: half a file must not look whole.
+// TestUpstreamLostInTransfer: if the upstream server is lost during a download, the
+// client gets a reset, so that half a file does not look whole.
 func TestUpstreamLostInTransfer(t *testing.T) {
 	r := start(t, "--drain-timeout=0s")
 	r.write(t, "big", make([]byte, 200<<20))
-	nc, err := net.Dial("tcp", startGateway(t, "--upstream="+r.grpcListener.Addr().String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	if _, err := nc.Write([]byte("big")); err != nil {
-		t.Fatal(err)
-	}
+	nc := dialOld(t, startGateway(t, "--upstream="+r.grpcListener.Addr().String()))
+	nc.send(t, "big")
 	if _, err := io.ReadFull(nc, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -177,37 +172,27 @@ func TestUpstreamLostInTransfer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := io.Copy(io.Discard, nc); err == nil {
-		t.Errorf("%d bytes and a clean end, want a reset", n)
+		t.Errorf("read %d bytes and EOF, want a reset", n)
 	}
 }
 
-// TestUpstreamNeverThere: a new connection waits a bounded time and is closed.
+// TestUpstreamNeverThere: without an upstream server, a new connection is closed after a
+// bounded time.
 func TestUpstreamNeverThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	gateway := startGateway(t, "--upstream="+l.Addr().String())
+	gateway := startGateway(t, "--upstream="+net.JoinHostPort("127.0.0.1", fixedPort(t, "127.0.0.1")))
 	for _, request := range []string{"7 ", "file"} {
-		nc, err := net.Dial("tcp", gateway)
-		if err != nil {
-			t.Fatal(err)
-		}
+		nc := dialOld(t, gateway)
 		nc.SetDeadline(time.Now().Add(20 * time.Second))
-		if _, err := nc.Write([]byte(request)); err != nil {
-			t.Fatal(err)
-		}
+		nc.send(t, request)
 		data, err := io.ReadAll(nc)
 		if ne := net.Error(nil); len(data) > 0 || errors.As(err, &ne) && ne.Timeout() {
-			t.Errorf("%q: %q, %v; want the end", request, data, err)
+			t.Errorf("request %q: read %q, %v; want a closed connection", request, data, err)
 		}
-		nc.Close()
 	}
 }
 
-// TestPeerThroughGateway: the log has the old client's address if the server trusts
-// the gateway, and else the gateway's.
+// TestPeerThroughGateway: the log has the client's forwarded address if the server trusts
+// the gateway, and otherwise the address of the gateway.
 func TestPeerThroughGateway(t *testing.T) {
 	for _, tt := range []struct {
 		flags []string
@@ -220,18 +205,12 @@ func TestPeerThroughGateway(t *testing.T) {
 		t.Run(strings.Join(tt.flags, ""), func(t *testing.T) {
 			r := start(t, tt.flags...)
 			r.write(t, "f", []byte("content"))
-			nc, err := net.Dial("tcp", startGateway(t, "--upstream="+r.grpcListener.Addr().String()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer nc.Close()
-			if _, err := nc.Write([]byte("f ")); err != nil {
-				t.Fatal(err)
-			}
+			nc := dialOld(t, startGateway(t, "--upstream="+r.grpcListener.Addr().String()))
+			nc.send(t, "f ")
 			if data, err := io.ReadAll(nc); err != nil || string(data) != "content" {
-				t.Fatalf("%q, %v", data, err)
+				t.Fatalf("read %q, %v; want the file", data, err)
 			}
-			// A client that is no gateway says that it were one.
+			// A client pretends to be a gateway, without a forwarded address.
 			ctx := metadata.AppendToOutgoingContext(t.Context(), legacytcp.MetadataDoor, "legacy")
 			if _, err := r.numbersClient(t).Draw(ctx, &numbersv1.DrawRequest{}); err != nil {
 				t.Fatal(err)
@@ -239,10 +218,10 @@ func TestPeerThroughGateway(t *testing.T) {
 			r.stop()
 			fromClient := r.logged(t, "msg=GetRequest", "door="+tt.door, "peer=\""+nc.LocalAddr().String())
 			if trusted := tt.door == "legacy"; (len(fromClient) == 1) != trusted || len(r.logged(t, "msg=GetRequest", "door="+tt.door)) != 1 {
-				t.Errorf("logged %q", r.logged(t, "msg=GetRequest"))
+				t.Errorf("the log has %q, want one line with door=%s; with the client's address: %v", r.logged(t, "msg=GetRequest"), tt.door, trusted)
 			}
 			if got := r.logged(t, "msg=DrawRequest", "door=grpc"); len(got) != 1 {
-				t.Errorf("logged %q", got)
+				t.Errorf("the log has %q, want one line", got)
 			}
 		})
 	}
@@ -265,16 +244,16 @@ func TestGatewayMistakes(t *testing.T) {
 	} {
 		err := Run(t.Context(), append([]string{"gateway"}, strings.Fields(args)...), io.Discard, io.Discard)
 		if err == nil || ExitStatus(err) != exitUsage || !strings.Contains(err.Error(), want) {
-			t.Errorf("gateway %s: %v; want exit status 2 and an error that names %s", args, err, want)
+			t.Errorf("gateway %s: %v; want exit status %d and an error that names %s", args, err, exitUsage, want)
 		}
 	}
 	err := Run(t.Context(), []string{"gateway", "--upstream=x", "--upstream-ca=/none"}, io.Discard, io.Discard)
 	if err == nil || ExitStatus(err) != exitFailed || !strings.Contains(err.Error(), "--upstream-ca") {
-		t.Errorf("no such file of authorities: %v", err)
+		t.Errorf("gateway with a missing CA file: %v; want exit status %d and an error that names --upstream-ca", err, exitFailed)
 	}
 }
 
-// TestRoundRobin: two servers behind one name share the calls.
+// TestRoundRobin: calls are balanced over the two servers of one name.
 func TestRoundRobin(t *testing.T) {
 	a, b := start(t), start(t)
 	names := manual.NewBuilderWithScheme("test")
@@ -294,13 +273,13 @@ func TestRoundRobin(t *testing.T) {
 	for _, r := range []*running{a, b} {
 		r.stop()
 		if n := len(r.logged(t, "msg=DrawRequest")); n < 20 {
-			t.Errorf("%d of 100 calls went to one of two servers", n)
+			t.Errorf("one of two servers got %d of 100 calls, want at least 20", n)
 		}
 	}
 }
 
-// TestManyThroughGateway has more sessions open than a stranger may have on one
-// connection.
+// TestManyThroughGateway opens more sessions through a trusted gateway than an untrusted
+// client may open on one connection.
 func TestManyThroughGateway(t *testing.T) {
 	r := start(t, "--trusted-gateways=127.0.0.1/32")
 	d := legacyDoor{numbers: startGateway(t, "--upstream="+r.grpcListener.Addr().String())}

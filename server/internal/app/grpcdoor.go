@@ -66,11 +66,11 @@ func (d *grpcDoor) Serve(l net.Listener) error {
 	in := &intake{Listener: guarded, stopped: make(chan struct{})}
 	strangers := in.queue()
 	var serving errgroup.Group
-	serving.Go(func() error { return d.strangers.Serve(strangers) })
+	serving.Go(func() error { return serveQueue(d.strangers, strangers) })
 	gateways := strangers
 	if d.gateways != nil {
 		gateways = in.queue()
-		serving.Go(func() error { return d.gateways.Serve(gateways) })
+		serving.Go(func() error { return serveQueue(d.gateways, gateways) })
 	}
 	serving.Go(func() error {
 		return in.run(func(nc net.Conn) *queue {
@@ -170,6 +170,16 @@ func (q *queue) Accept() (net.Conn, error) {
 }
 
 var errIntakeStopped = errors.New("no longer accepting")
+
+// serveQueue serves the connections of q. The end of the intake is no error of this
+// server: another server may have been stopped first, and intake.run returns the error
+// of a listener that failed.
+func serveQueue(s *grpc.Server, q *queue) error {
+	if err := s.Serve(q); !errors.Is(err, errIntakeStopped) {
+		return err
+	}
+	return nil
+}
 
 // Close implements net.Listener.
 func (q *queue) Close() error {

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,20 +27,23 @@ import (
 	"example.com/parity/server/internal/filecache"
 )
 
-// hangingDisk is a file system that answers only when it is told to. It is shown at
-// dir, and its files lie in backing.
+// hangingDisk is a FUSE file system whose operations can be made to block or to fail. It
+// is mounted at dir and stores its files in backing.
 type hangingDisk struct {
 	dir, backing string
 
+	broken atomic.Bool // open fails
+
 	mu    sync.Mutex
-	awake chan struct{} // closed while it answers
+	awake chan struct{} // closed while operations proceed
 }
 
-// newHangingDisk mounts one that answers.
+// newHangingDisk mounts one that does not block yet. It is unmounted at the end of the
+// test.
 func newHangingDisk(t *testing.T) *hangingDisk {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a file system")
+		t.Skip("only root can mount a file system")
 	}
 	disk := &hangingDisk{dir: t.TempDir(), backing: t.TempDir(), awake: make(chan struct{})}
 	close(disk.awake)
@@ -51,9 +54,9 @@ func newHangingDisk(t *testing.T) *hangingDisk {
 	root := &hangingNode{files.(*fs.LoopbackNode), disk}
 	mounted, err := fs.Mount(disk.dir, root, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true}})
 	if err != nil {
-		t.Skip("no FUSE here: ", err)
+		t.Skip("needs FUSE: ", err)
 	}
-	keepFuse(t)
+	closeFuseOnExec(t)
 	t.Cleanup(func() {
 		disk.wake()
 		if err := mounted.Unmount(); err != nil {
@@ -63,10 +66,10 @@ func newHangingDisk(t *testing.T) *hangingDisk {
 	return disk
 }
 
-// keepFuse keeps the programs that the test starts from inheriting the file system's
-// connection: if the test were killed, one that waits for the disk would hold it
-// alive, and would wait for itself.
-func keepFuse(t *testing.T) {
+// closeFuseOnExec keeps programs that the test starts from inheriting the connection to
+// FUSE. Otherwise, if the test were killed, a program blocked on the disk would keep the
+// connection open, and so block for ever.
+func closeFuseOnExec(t *testing.T) {
 	t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -83,14 +86,14 @@ func keepFuse(t *testing.T) {
 	}
 }
 
-// hang lets nothing be answered that comes from now on.
+// hang blocks all operations from now on.
 func (d *hangingDisk) hang() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.awake = make(chan struct{})
 }
 
-// wake answers everything.
+// wake lets all operations proceed.
 func (d *hangingDisk) wake() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -108,7 +111,7 @@ func (d *hangingDisk) wait() {
 	<-awake
 }
 
-// write makes files, below the mounted directory.
+// write creates n files, each with its name as content.
 func (d *hangingDisk) write(t *testing.T, n int) (names []string) {
 	t.Helper()
 	for i := range n {
@@ -125,7 +128,7 @@ type hangingNode struct {
 	disk *hangingDisk
 }
 
-// WrapChild makes the files of a hanging directory hang.
+// WrapChild makes the nodes below a hangingNode hangingNodes.
 func (n *hangingNode) WrapChild(_ context.Context, node fs.InodeEmbedder) fs.InodeEmbedder {
 	return &hangingNode{node.(*fs.LoopbackNode), n.disk}
 }
@@ -142,22 +145,25 @@ func (n *hangingNode) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.At
 
 func (n *hangingNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	n.disk.wait()
+	if n.disk.broken.Load() {
+		return nil, 0, syscall.EIO
+	}
 	return n.LoopbackNode.Open(ctx, flags)
 }
 
-// TestHangingDisk has the disk hang under the real program while many call for files
-// (PARITY_HANG_CALLS, 400 by default), each for another one. A system call on a file
-// cannot be given up and holds a thread, and the Go runtime ends a program that has
-// 10,000 of them.
+// TestHangingDisk makes the disk hang while many calls each request a different file
+// (PARITY_HANG_CALLS, 400 by default). A blocked system call on a file cannot be
+// cancelled and occupies a thread, and the Go runtime ends a program with 10,000 threads.
+// The program must bound the threads, answer Unavailable, serve numbers, and recover.
 func TestHangingDisk(t *testing.T) {
-	// maxThreads is what the operations of files may take, and as many again for the
-	// runtime, the register and the log.
+	// maxThreads is 64 threads for file operations, and as many for the runtime, the
+	// register and the log.
 	const maxThreads = 64 + 64
 	calls := setting(t, "PARITY_HANG_CALLS", 400)
 	disk := newHangingDisk(t)
 	names := disk.write(t, calls)
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--trusted-gateways=127.0.0.0/8", "--data-dir="+t.TempDir(), disk.dir)
-	t.Cleanup(disk.wake) // before the process is killed: it could not die
+	p := startProcess(t, serverArgs(t, disk.dir, "--trusted-gateways=127.0.0.0/8")...)
+	t.Cleanup(disk.wake) // before the process is killed, which could not end while blocked
 	files := filesv1.NewFileServiceClient(p.dial(t))
 	numbers := numbersv1.NewNumberServiceClient(p.dial(t))
 	if _, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: names[0]}); err != nil {
@@ -176,19 +182,19 @@ func TestHangingDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	exchange(&numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: 7}}})
+	exchange(registering(7))
 
 	disk.hang()
 	var callers sync.WaitGroup
 	var mu sync.Mutex
 	outcomes := map[string]int{}
-	gone, leave := context.WithCancel(t.Context())
+	patient, leave := context.WithCancel(t.Context())
 	for i, name := range names {
 		callers.Go(func() {
-			ctx := gone // half of them wait for as long as the server lets them
+			ctx := patient // half of the calls wait until the server ends them
 			if i%2 == 1 {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(gone, 10*time.Millisecond)
+				ctx, cancel = context.WithTimeout(patient, 10*time.Millisecond)
 				defer cancel()
 			}
 			_, _, err := download(ctx, files, &filesv1.GetRequest{Name: name})
@@ -202,46 +208,46 @@ func TestHangingDisk(t *testing.T) {
 		defer mu.Unlock()
 		return outcomes["Unavailable DISK_UNAVAILABLE, try again"]
 	}
-	// Meanwhile numbers go on, until those who had to queue have been sent away.
+	// Numbers are served meanwhile, until all queued calls have been refused.
 	threads, draws := 0, 0
 	for end := time.Now().Add(time.Minute); refused() < calls/2-64 && time.Now().Before(end); draws++ {
 		if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
 			t.Fatal(err)
 		}
-		exchange(&numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{}}})
-		threads = max(threads, p.threads(t))
-		time.Sleep(10 * time.Millisecond) // no load: only proof that they answer
+		exchange(drawing(numbersv1.Parity_PARITY_UNSPECIFIED))
+		threads = max(threads, p.status(t, "Threads"))
+		time.Sleep(10 * time.Millisecond)
 	}
 	if n := refused(); n < calls/2-64 {
-		t.Errorf("%d of %d calls were sent away, want all but those with the disk", n, calls/2)
+		t.Errorf("%d of %d calls were refused, want all but the 64 that block on the disk", n, calls/2)
 	}
 	if threads > maxThreads {
 		t.Errorf("%d threads, want at most %d", threads, maxThreads)
 	}
-	// Nobody queues behind a disk that hangs.
+	// A call does not queue while the disk hangs.
 	_, _, err = download(t.Context(), files, &filesv1.GetRequest{Name: names[0]})
 	if got := outcome(err); got != "Unavailable DISK_UNAVAILABLE, try again" {
-		t.Errorf("then Get ends in %s", got)
+		t.Errorf("Get while the disk hangs: %s, want Unavailable DISK_UNAVAILABLE and RetryInfo", got)
 	}
 
 	disk.wake()
 	leave()
 	callers.Wait()
 	woken := time.Now()
-	defer func() { t.Log("all files again after", time.Since(woken)) }()
-	t.Logf("%d calls with the disk hanging: %v; %d threads at most; %d draws through each way meanwhile", calls, outcomes, threads, draws)
+	defer func() { t.Log("all files were downloaded in", time.Since(woken)) }()
+	t.Logf("%d calls while the disk hung: %v; at most %d threads; %d draws of each kind", calls, outcomes, threads, draws)
 	for _, name := range names {
 		callers.Go(func() {
 			data, err := retryUnavailable(t.Context(), files, name)
 			if err != nil || string(data) != name {
-				t.Errorf("when the disk is back, Get(%q) = %q, %v", name, data, err)
+				t.Errorf("Get(%q) after the disk has recovered = %q, %v", name, data, err)
 			}
 		})
 	}
 	callers.Wait()
 }
 
-// TestStopWithHangingDisk stops a server whose disk hangs, under a call.
+// TestStopWithHangingDisk stops a server while calls block on its disk.
 func TestStopWithHangingDisk(t *testing.T) {
 	disk := newHangingDisk(t)
 	names := disk.write(t, 1)
@@ -256,7 +262,7 @@ func TestStopWithHangingDisk(t *testing.T) {
 		callers.Go(func() {
 			_, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: names[0]})
 			if status.Code(err) != codes.Unavailable {
-				t.Errorf("Get ended in %v", err)
+				t.Errorf("Get: %v, want Unavailable", err)
 			}
 		})
 	}
@@ -271,14 +277,23 @@ func TestStopWithHangingDisk(t *testing.T) {
 			t.Error(err)
 		}
 	case <-time.After(time.Minute):
-		t.Error("the server waits for the disk")
+		t.Error("the server still waits for the disk after a minute")
 	}
 	callers.Wait()
 	disk.wake()
 }
 
-// TestSlowReadersHoldNoDescriptors downloads files past the cache from a program with
-// few descriptors, and does not read them (PARITY_SLOW_GETS, 300 by default).
+// TestDiskErrorStaysInside: a client gets INTERNAL for an error of the disk. Only the log
+// has the cause.
+func TestDiskErrorStaysInside(t *testing.T) {
+	disk := newHangingDisk(t)
+	names := disk.write(t, 1)
+	disk.broken.Store(true)
+	wantCauseInLog(t, startIn(t, disk.dir), names[0], syscall.EIO)
+}
+
+// TestSlowReadersHoldNoDescriptors starts downloads of uncached files and does not read
+// them (PARITY_SLOW_GETS, 300 by default). They must not hold a file descriptor each.
 func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 	gets := setting(t, "PARITY_SLOW_GETS", 300)
 	dir := t.TempDir()
@@ -288,8 +303,9 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--cache-size=0", "--trusted-gateways=127.0.0.0/8", "--data-dir="+t.TempDir(), dir)
-	// A window of one's own is not widened: a call that nobody reads stops soon.
+	p := startProcess(t, serverArgs(t, dir, "--cache-size=0", "--trusted-gateways=127.0.0.0/8")...)
+	// The bandwidth estimate does not enlarge an explicit window, so an unread call soon
+	// blocks.
 	cc, err := grpc.NewClient(p.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<30))
 	if err != nil {
@@ -305,24 +321,18 @@ func TestSlowReadersHoldNoDescriptors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := stream.Recv(); err != nil { // and then the window is full
+		if _, err := stream.Recv(); err != nil { // then the window is full
 			t.Fatalf("Get %d: %v", i, err)
 		}
 	}
 	after := p.descriptors(t)
-	t.Logf("%d descriptors before, %d with %d Gets that nobody reads", before, after, gets)
+	t.Logf("%d descriptors before, %d with %d unread Gets", before, after, gets)
 	if used := after - before; used > filecache.DefaultMaxOpen {
-		t.Errorf("%d descriptors for %d Gets that nobody reads, want at most %d", used, gets, filecache.DefaultMaxOpen)
+		t.Errorf("%d descriptors for %d unread Gets, want at most %d", used, gets, filecache.DefaultMaxOpen)
 	}
 }
 
-// threads returns how many the process has.
-func (p *process) threads(t *testing.T) int {
-	t.Helper()
-	return p.status(t, "Threads:")
-}
-
-// descriptors returns how many the process has open.
+// descriptors returns the number of open file descriptors of the process.
 func (p *process) descriptors(t *testing.T) int {
 	t.Helper()
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
@@ -332,22 +342,7 @@ func (p *process) descriptors(t *testing.T) int {
 	return len(open)
 }
 
-// status returns a number of /proc/PID/status.
-func (p *process) status(t *testing.T, field string) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), field)
-	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// outcome says how a call ended, and whether it was told when to try again.
+// outcome returns the code of a call, its reason, and whether it carries RetryInfo.
 func outcome(err error) string {
 	st := status.Convert(err)
 	text := st.Code().String()
@@ -362,7 +357,7 @@ func outcome(err error) string {
 	return text
 }
 
-// retryUnavailable downloads a file as a client does that follows RetryInfo.
+// retryUnavailable downloads a file and retries while the status is Unavailable.
 func retryUnavailable(ctx context.Context, files filesv1.FileServiceClient, name string) (data []byte, err error) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if data, _, err = download(ctx, files, &filesv1.GetRequest{Name: name}); status.Code(err) != codes.Unavailable {

@@ -30,7 +30,7 @@ import (
 // can be stopped.
 func TestHangingLog(t *testing.T) {
 	t.Parallel()
-	dir, log := t.TempDir(), filepath.Join(t.TempDir(), "server.log")
+	log := filepath.Join(t.TempDir(), "server.log")
 	if err := syscall.Mkfifo(log, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestHangingLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	p := startProcess(t, append([]string{"--log-file=" + log, "--data-dir=" + t.TempDir(), "--drain-timeout=5s", dir}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--log-file="+log, "--drain-timeout=5s")...)
 	cc := p.dial(t)
 
 	// Names of 1 kB fill the log's buffer twice.
@@ -53,7 +53,7 @@ func TestHangingLog(t *testing.T) {
 				_, _, err := download(ctx, filesv1.NewFileServiceClient(cc), req)
 				cancel()
 				if !strings.Contains(fmt.Sprint(err), "NotFound") {
-					t.Errorf("get: %v", err)
+					t.Errorf("Get: %v, want NotFound", err)
 					return
 				}
 			}
@@ -68,30 +68,30 @@ func TestHangingLog(t *testing.T) {
 		}
 	}
 	t.Logf("100 draws while the log hangs: %v", time.Since(began))
-	p.signal(t, syscall.SIGHUP) // must not hang anything either
+	p.signal(t, syscall.SIGHUP) // must not hang either
 	p.says(t, `msg="not serving" service=parity.log cause=.*`)
 	health := grpc_health_v1.NewHealthClient(cc)
 	for service, want := range map[string]grpc_health_v1.HealthCheckResponse_ServingStatus{
 		"": grpc_health_v1.HealthCheckResponse_SERVING, logSubject: grpc_health_v1.HealthCheckResponse_NOT_SERVING,
 	} {
 		if resp, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service}); err != nil || resp.GetStatus() != want {
-			t.Errorf("health of %q: %v, %v; want %v", service, resp, err, want)
+			t.Errorf("Check(%q) = %v, %v; want %v", service, resp, err, want)
 		}
 	}
 	if code, body := p.admin(t, "/healthz"); code != http.StatusOK || !strings.Contains(body, "parity.log NOT_SERVING\n") {
-		t.Errorf("/healthz: %d %q", code, body)
+		t.Errorf("GET /healthz: %d %q, want status 200 and parity.log NOT_SERVING", code, body)
 	}
 	if _, body := p.admin(t, "/metrics"); !regexp.MustCompile(`(?m)^parity_log_lost_bytes_total [1-9]`).MatchString(body) {
-		t.Error("the metrics do not count what is lost")
+		t.Error("parity_log_lost_bytes_total is 0")
 	}
 	began = time.Now()
 	p.signal(t, syscall.SIGTERM)
 	if code := p.endsWithin(t, 5*time.Second+exitGrace); code != exitFailed {
 		t.Errorf("exit status %d, want %d", code, exitFailed)
 	}
-	t.Logf("ended %v after SIGTERM", time.Since(began))
+	t.Logf("the program exited %v after SIGTERM", time.Since(began))
 	if said := p.stderr.String(); !regexp.MustCompile(`server: the log hangs: the last \d+ bytes`).MatchString(said) || strings.Count(said, "has not been written") > 2 {
-		t.Errorf("it says\n%s", said)
+		t.Errorf("stderr has no line about the last bytes of the log, or more than two warnings:\n%s", said)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestLogComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := startProcess(t, append([]string{"--log-file=" + log, "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--log-file="+log)...)
 	d := legacyDoor{files: p.legacy}
 	for range 100 { // more than the pipe holds
 		if _, err := d.get(t.Context(), strings.Repeat("x", 1000)); !errors.Is(err, errNotFound) {
@@ -120,27 +120,26 @@ func TestLogComesBack(t *testing.T) {
 	p.says(t, `server: the log is written again; 0 bytes of its lines were lost`)
 	p.says(t, `msg="serving again" service=parity.log`)
 	if err := p.terminate(); err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("SIGTERM: %v", err)
 	}
 	for end := time.Now().Add(10 * time.Second); strings.Count(lines.String(), "msg=GetRequest") < 100; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d lines came through, want 100", strings.Count(lines.String(), "msg=GetRequest"))
+			t.Fatalf("%d lines were written, want 100", strings.Count(lines.String(), "msg=GetRequest"))
 		}
 	}
 	pipe.Close()
 	reading.Wait()
 }
 
-// TestStartHangs: SIGTERM stops a program whose start hangs because one of its files
-// does.
+// TestStartHangs: SIGTERM stops a program whose start hangs while it reads a file.
 func TestStartHangs(t *testing.T) {
 	t.Parallel()
 	cert := filepath.Join(t.TempDir(), "cert.pem")
 	if err := syscall.Mkfifo(cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, append([]string{"--tls-cert=" + cert, "--tls-key=" + cert, "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
-	listening := func() bool { // which is the last that it does before
+	p := launch(t, serverArgs(t, t.TempDir(), "--tls-cert="+cert, "--tls-key="+cert)...)
+	listening := func() bool { // the last step before it reads the certificate
 		fds, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.cmd.Process.Pid))
 		sockets := 0
 		for _, fd := range fds {
@@ -152,12 +151,12 @@ func TestStartHangs(t *testing.T) {
 	}
 	for end := time.Now().Add(30 * time.Second); !listening(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Skip("cannot see how far the program has come")
+			t.Skip("cannot see in /proc how far the program has started")
 		}
 	}
 	p.signal(t, syscall.SIGTERM)
 	if code := p.endsWithin(t, time.Minute); code != exitFailed || !strings.Contains(p.stderr.String(), "stopped while starting") {
-		t.Errorf("it ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
+		t.Errorf("the program ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 }
 
@@ -195,8 +194,7 @@ func TestRegisterHangsAtTheEnd(t *testing.T) {
 // openServer opens a server in this process without serving.
 func openServer(tb testing.TB, flags ...string) *server {
 	tb.Helper()
-	args := append(append(append([]string{}, freePorts...), "--data-dir="+tb.TempDir()), append(flags, tb.TempDir())...)
-	cmd, err := parse(args, io.Discard, io.Discard)
+	cmd, err := parse(serverArgs(tb, tb.TempDir(), flags...), io.Discard, io.Discard)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -26,7 +25,7 @@ func TestHangup(t *testing.T) {
 		}
 	}
 	draw()
-	for { // the first line has to be in the file before that is moved
+	for { // the first line must be written before the file is renamed
 		if info, err := os.Stat(r.logFile); err == nil && info.Size() > 0 {
 			break
 		}
@@ -44,7 +43,7 @@ func TestHangup(t *testing.T) {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("no new log")
+			t.Fatal("no new log after 5 s")
 		}
 	}
 	r.stop()
@@ -57,11 +56,7 @@ func TestHangup(t *testing.T) {
 // initialized, because a service manager does not wait for main.
 func TestHangupBeforeMain(t *testing.T) {
 	t.Parallel()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "--help")
+	cmd := serverCommand(t, "--help")
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
 	trace, err := cmd.CombinedOutput()
 	if err != nil {
@@ -83,7 +78,7 @@ func TestHangupEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	p := launch(t, append([]string{"--state=redis://" + silent.Addr().String(), "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	p := launch(t, serverArgs(t, t.TempDir(), "--state=redis://"+silent.Addr().String())...)
 	nc, err := silent.Accept()
 	if err != nil {
 		t.Fatal(err)
@@ -91,11 +86,11 @@ func TestHangupEarly(t *testing.T) {
 	defer nc.Close()
 	for range 5 {
 		p.signal(t, syscall.SIGHUP)
-		time.Sleep(5 * time.Millisecond) // or they become one
+		time.Sleep(5 * time.Millisecond) // pending signals would be merged
 	}
 	p.signal(t, syscall.SIGTERM)
 	if code := p.endsWithin(t, time.Minute); code < 0 {
-		t.Errorf("a signal ended it: %v\n%s", p.cmd.ProcessState, p.stderr.String())
+		t.Errorf("the program was ended by a signal: %v\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 }
 
@@ -107,15 +102,9 @@ func TestHangupLate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "big"), make([]byte, 100<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := startProcess(t, append([]string{"--data-dir=" + dataDir, "--drain-timeout=1s", dir}, freePorts...)...)
-	stalled, err := net.Dial("tcp", p.legacy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stalled.Close()
-	if _, err := stalled.Write([]byte("big")); err != nil {
-		t.Fatal(err)
-	}
+	p := startProcess(t, serverArgs(t, dir, "--data-dir="+dataDir, "--drain-timeout=1s")...)
+	stalled := dialOld(t, p.legacy)
+	stalled.send(t, "big")
 	if _, err := io.ReadFull(stalled, make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -129,15 +118,10 @@ func TestHangupLate(t *testing.T) {
 	}
 	p.signal(t, syscall.SIGTERM)
 	p.signal(t, syscall.SIGHUP)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		p.wait()
-	}()
 	sent := 0
 	for alive := true; alive; {
 		select {
-		case <-ended:
+		case <-p.ended:
 			alive = false
 		case <-time.After(5 * time.Millisecond):
 			p.cmd.Process.Signal(syscall.SIGHUP)
@@ -151,14 +135,14 @@ func TestHangupLate(t *testing.T) {
 	if err != nil || !bytes.Contains(log, []byte("value=42")) {
 		t.Errorf("the log is not written: %v", err)
 	}
-	next := startProcess(t, append([]string{"--data-dir=" + dataDir, dir}, freePorts...)...)
+	next := startProcess(t, serverArgs(t, dir, "--data-dir="+dataDir)...)
 	begin(t, legacyDoor{numbers: next.legacy}, 7, 42).close()
 }
 
 // TestHangupGateway: a standalone gateway ignores SIGHUP.
 func TestHangupGateway(t *testing.T) {
 	t.Parallel()
-	server := startProcess(t, append([]string{"--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	server := startProcess(t, serverArgs(t, t.TempDir())...)
 	p := launch(t, "gateway", "--upstream="+server.grpc, "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0")
 	p.legacy = p.says(t, `msg="serving original protocols" address=(\S+)`)[1]
 	for range 5 {
@@ -169,6 +153,6 @@ func TestHangupGateway(t *testing.T) {
 	p.signal(t, syscall.SIGTERM)
 	p.signal(t, syscall.SIGHUP)
 	if code := p.endsWithin(t, time.Minute); code != exitOK {
-		t.Errorf("it ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
+		t.Errorf("the program ended with %v\n%s", p.cmd.ProcessState, p.stderr.String())
 	}
 }

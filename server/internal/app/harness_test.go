@@ -20,10 +20,10 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		// lumberjack starts one goroutine for each log and never ends it; a server opens
-		// one log.
+		// lumberjack starts a goroutine for each log and never ends it. A server opens one
+		// log.
 		goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"),
-		// go-redis looks once a second for a Redis that is away, also when it is closed.
+		// go-redis tries once a second to reconnect, even after the client is closed.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),
 		goleak.Cleanup(func(code int) {
 			os.RemoveAll(buildDir)
@@ -31,38 +31,34 @@ func TestMain(m *testing.M) {
 		}))
 }
 
-// running is a server that serves a directory of the test's on free ports.
+// running is a server in this process, on free ports.
 type running struct {
 	*server
-	dir     string // what it serves
+	dir     string // served
 	logFile string
 	stderr  *syncBuffer
-	stop    func() error // tells it to stop and returns what serve did; may be called again
+	stop    func() error // shuts it down and returns the error of serve; may be called again
 }
 
-// start serves an empty directory, with more flags than those that a test always
-// needs.
+// start serves an empty directory. The flags are added to those that every test needs.
 func start(tb testing.TB, flags ...string) *running {
 	tb.Helper()
 	return startIn(tb, tb.TempDir(), flags...)
 }
 
-// startIn serves dir.
+// startIn serves dir. The server is stopped at the end of the test.
 func startIn(tb testing.TB, dir string, flags ...string) *running {
 	tb.Helper()
 	r := &running{dir: dir, stderr: &syncBuffer{}}
-	dataDir := tb.TempDir()
-	r.logFile = filepath.Join(dataDir, "server.log")
-	args := append([]string{
-		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--legacy-files=127.0.0.1:0", "--admin=127.0.0.1:0", "--data-dir=" + dataDir, "--drain-timeout=5s",
-	}, flags...)
-	cmd, err := parse(append(args, r.dir), r.stderr, r.stderr)
+	args := serverArgs(tb, dir, append([]string{"--legacy-files=127.0.0.1:0", "--drain-timeout=5s"}, flags...)...)
+	cmd, err := parse(args, r.stderr, r.stderr)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if r.server, err = open(tb.Context(), cmd.(*serveCommand), r.stderr); err != nil {
 		tb.Fatal(err)
 	}
+	r.logFile = r.flags.LogFile
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- r.serve(ctx) }()
@@ -100,7 +96,8 @@ func (r *running) filesClient(tb testing.TB) filesv1.FileServiceClient {
 func (r *running) legacyAddr() string      { return r.front.legacyListener.Addr().String() }
 func (r *running) legacyFilesAddr() string { return r.front.filesListener.Addr().String() }
 
-// write makes a file that has been left alone for a while.
+// write creates a file in the served directory that was last modified an hour ago, so
+// that it can be cached at once.
 func (r *running) write(tb testing.TB, name string, data []byte) {
 	tb.Helper()
 	path := filepath.Join(r.dir, name)
@@ -116,8 +113,7 @@ func (r *running) write(tb testing.TB, name string, data []byte) {
 	}
 }
 
-// logged returns the lines of server.log that contain all of the given texts. The
-// server must have been stopped.
+// logged returns the lines of server.log that contain all of texts. Call it after stop.
 func (r *running) logged(tb testing.TB, texts ...string) []string {
 	tb.Helper()
 	log, err := os.ReadFile(r.logFile)
@@ -137,7 +133,7 @@ lines:
 	return lines
 }
 
-// syncBuffer is a buffer that a server writes while a test reads.
+// syncBuffer is a bytes.Buffer for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -16,7 +16,7 @@ func TestHealthAndReflection(t *testing.T) {
 	for _, service := range []string{"", "parity.numbers.v1.NumberService", "parity.files.v1.FileService"} {
 		resp, err := grpc_health_v1.NewHealthClient(cc).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: service})
 		if err != nil || resp.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
-			t.Errorf("health of %q: %v, %v", service, resp, err)
+			t.Errorf("Check(%q) = %v, %v; want SERVING", service, resp, err)
 		}
 	}
 	v1, err := grpc_reflection_v1.NewServerReflectionClient(cc).ServerReflectionInfo(t.Context())
@@ -31,7 +31,7 @@ func TestHealthAndReflection(t *testing.T) {
 	}
 	resp, err := v1.Recv()
 	if err != nil || len(resp.GetListServicesResponse().GetService()) < 4 {
-		t.Errorf("reflection v1: %v, %v", resp, err)
+		t.Errorf("reflection v1 = %v, %v; want at least 4 services", resp, err)
 	}
 	alpha, err := grpc_reflection_v1alpha.NewServerReflectionClient(cc).ServerReflectionInfo(t.Context())
 	if err != nil {
@@ -41,6 +41,6 @@ func TestHealthAndReflection(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := alpha.Recv(); !errors.Is(err, io.EOF) {
-		t.Errorf("reflection v1alpha: %v, want the end", err)
+		t.Errorf("reflection v1alpha: %v, want EOF", err)
 	}
 }

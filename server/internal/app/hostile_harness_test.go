@@ -25,7 +25,7 @@ import (
 	"example.com/parity/server/internal/metrics"
 )
 
-// raiseFileLimit lets the process have so many files open.
+// raiseFileLimit lets the process open at least need files, or skips the test.
 func raiseFileLimit(t *testing.T, need int) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -33,7 +33,7 @@ func raiseFileLimit(t *testing.T, need int) {
 		t.Fatal(err)
 	}
 	if limit.Max < uint64(need) {
-		t.Skipf("%d files may be open at most, needs %d", limit.Max, need)
+		t.Skipf("the limit on open files is %d, needs %d", limit.Max, need)
 	}
 	limit.Cur = limit.Max
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -41,7 +41,7 @@ func raiseFileLimit(t *testing.T, need int) {
 	}
 }
 
-// memory says what the process takes, with both ends of every connection.
+// memory describes the memory of the process, which has both ends of every connection.
 func memory() string {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -54,18 +54,18 @@ func memory() string {
 		runtime.NumGoroutine(), m.HeapInuse>>10, m.StackInuse>>10, resident)
 }
 
-// hostile is a gateway with limits of its own before the services of a server. It
-// is the gateway's Metrics: it counts as usual, and notes when.
+// hostile is a gateway with its own limits in front of a server's services. It implements
+// the gateway's Metrics: it counts closed connections as usual and records their times.
 type hostile struct {
 	hostility
 	*metrics.Gateway
 	registry *prometheus.Registry
-	door     legacyDoor // all go through it
+	door     legacyDoor // of the gateway
 	small    []byte
 	fetched  atomic.Int64
 
 	mu     sync.Mutex
-	closed map[legacytcp.Reason][]time.Time // in this order
+	closed map[legacytcp.Reason][]time.Time // times in ascending order
 }
 
 // Closed implements legacytcp.Metrics.
@@ -84,7 +84,7 @@ func (h *hostile) closedAt(why legacytcp.Reason) []time.Time {
 
 func newHostile(t *testing.T, how hostility) *hostile {
 	t.Helper()
-	r := start(t, "--log-messages=false", "--sessions-per-client=0") // all dribblers of a sort have one ID
+	r := start(t, "--log-messages=false", "--sessions-per-client=0") // all slow senders of a kind have the same ID
 	registry := prometheus.NewRegistry()
 	h := &hostile{
 		hostility: how, Gateway: metrics.NewGateway(registry), registry: registry,
@@ -114,8 +114,9 @@ func newHostile(t *testing.T, how hostility) *hostile {
 	return h
 }
 
-// warmUp has as many clients as there will be good ones, so that whatever is kept for
-// the next connections is there, and returns the number of goroutines.
+// warmUp opens and closes as many sessions as there will be good clients, so that
+// everything that is kept for further connections exists. It returns the number of
+// goroutines.
 func (h *hostile) warmUp(t *testing.T) int {
 	t.Helper()
 	var sessions []counting
@@ -139,8 +140,8 @@ func (h *hostile) warmUp(t *testing.T) int {
 	}
 }
 
-// countWell counts, draws and fetches as a good client until stop is closed, then
-// comes back once to see whether its last value is known.
+// countWell counts, draws and downloads as a good client until stop is closed. Then it
+// reconnects and checks its last value.
 func (h *hostile) countWell(ctx context.Context, id int32, stop <-chan struct{}) (latencies []time.Duration, err error) {
 	s, value, err := h.door.count(ctx, id)
 	if err != nil {
@@ -162,11 +163,11 @@ func (h *hostile) countWell(ctx context.Context, id int32, stop <-chan struct{})
 		}
 		value++
 		if err := s.report(value); err != nil {
-			return latencies, fmt.Errorf("reporting %d: %w", value, err)
+			return latencies, fmt.Errorf("report %d: %w", value, err)
 		}
 		begun := time.Now()
 		if err := h.draw(ctx, s, value); err != nil {
-			return latencies, fmt.Errorf("at %d: %w", value, err)
+			return latencies, fmt.Errorf("draw after %d: %w", value, err)
 		}
 		latencies = append(latencies, time.Since(begun))
 		if value%hostileFetchEvery == int64(id)%hostileFetchEvery {
@@ -188,26 +189,26 @@ func (h *hostile) fetch(ctx context.Context) error {
 	defer cancel()
 	data, err := h.door.get(ctx, "small")
 	if err != nil || !bytes.Equal(data, h.small) {
-		return fmt.Errorf("fetched %d bytes, %v; want the file", len(data), err)
+		return fmt.Errorf("downloaded %d bytes, %v; want the file", len(data), err)
 	}
 	h.fetched.Add(1)
 	return nil
 }
 
-// checkClosed looks at how many connections were closed, for which reason, and when.
-func (h *hostile) checkClosed(t *testing.T, sorts []badSort, spans map[legacytcp.Reason][2]time.Time, started time.Time) {
+// checkClosed checks how many connections were closed for which reason, and when.
+func (h *hostile) checkClosed(t *testing.T, kinds []badKind, spans map[legacytcp.Reason][2]time.Time, started time.Time) {
 	t.Helper()
 	want := map[string]int{string(legacytcp.ReasonServed): int(h.fetched.Load())}
-	for _, sort := range sorts {
-		want[string(sort.reason)] += sort.n
+	for _, kind := range kinds {
+		want[string(kind.reason)] += kind.n
 	}
 	got := h.closedByReason(t)
 	for end := time.Now().Add(5 * time.Second); (got[string(legacytcp.ReasonServed)] < want[string(legacytcp.ReasonServed)] || got[string(legacytcp.ReasonClient)] < 3*hostileGood) && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond) // a client sees the end before it is counted
+		time.Sleep(10 * time.Millisecond) // a client sees EOF before the gateway counts it
 		got = h.closedByReason(t)
 	}
-	// Good clients leave of their own accord: when all is warm, in the end, and once
-	// they have come back, as often as it takes.
+	// Good clients close their connections: after the warm-up, at the end, and after each
+	// attempt to reconnect, of which there may be several.
 	want[string(legacytcp.ReasonClient)] = max(got[string(legacytcp.ReasonClient)], 3*hostileGood)
 	if !maps.Equal(got, want) {
 		t.Errorf("closed connections by reason: %v, want %v", got, want)
@@ -215,18 +216,18 @@ func (h *hostile) checkClosed(t *testing.T, sorts []badSort, spans map[legacytcp
 	for reason, span := range spans {
 		times := h.closedAt(reason)
 		if reason == legacytcp.ReasonServed || len(times) == 0 {
-			continue // good ones are among them
+			continue // the good clients' downloads are among them
 		}
 		first, last := times[0], times[len(times)-1]
 		t.Logf("%s: %d, from %s to %s after the start", reason, len(times),
 			first.Sub(started).Round(time.Millisecond), last.Sub(started).Round(time.Millisecond))
 		if first.Before(span[0]) || last.After(span[1]) {
-			t.Errorf("%s: want %s to %s after the start", reason, span[0].Sub(started), span[1].Sub(started))
+			t.Errorf("%s: want all between %s and %s after the start", reason, span[0].Sub(started), span[1].Sub(started))
 		}
 	}
 }
 
-// closedByReason returns what operators see.
+// closedByReason returns the exported counts of closed connections.
 func (h *hostile) closedByReason(t *testing.T) map[string]int {
 	t.Helper()
 	families, err := h.registry.Gather()

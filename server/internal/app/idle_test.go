@@ -32,7 +32,7 @@ func TestIdleConnection(t *testing.T) {
 	if err := framer.WriteSettings(); err != nil {
 		t.Fatal(err)
 	}
-	told := false
+	goAway := false
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
@@ -40,15 +40,15 @@ func TestIdleConnection(t *testing.T) {
 		}
 		switch f := frame.(type) {
 		case *http2.GoAwayFrame:
-			told = true
+			goAway = true
 		case *http2.PingFrame:
 			if err := framer.WritePing(true, f.Data); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if !told {
-		t.Error("the connection was not told to go")
+	if !goAway {
+		t.Error("the connection was closed without GOAWAY")
 	}
 
 	cc := r.dial(t)
@@ -60,7 +60,7 @@ func TestIdleConnection(t *testing.T) {
 	}
 	draw()
 	if !cc.WaitForStateChange(t.Context(), connectivity.Ready) {
-		t.Fatal("the connection stays open")
+		t.Fatal("the idle connection is still open")
 	}
 	draw()
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"strings"
 	"testing"
 
@@ -14,8 +13,8 @@ import (
 	"example.com/parity/legacytcp"
 )
 
-// TestLog checks that every message through both doors is in server.log, with the
-// real peer, and that nobody can write lines of his own into it.
+// TestLog checks that every message through both doors is in server.log with the real
+// peer, and that a client cannot forge a line.
 func TestLog(t *testing.T) {
 	r := start(t)
 	r.write(t, "f", []byte("content"))
@@ -32,22 +31,16 @@ func TestLog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The metadata by which the gateway tells for whom it calls is nobody else's.
+	// The metadata in which a gateway forwards an address is ignored from other clients.
 	ctx := metadata.AppendToOutgoingContext(t.Context(), legacytcp.MetadataDoor, "legacy", legacytcp.MetadataPeer, "6.6.6.6:66")
 	if _, err := r.numbersClient(t).Draw(ctx, &numbersv1.DrawRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	nc, err := net.Dial("tcp", r.legacyAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := nc.Write([]byte("f")); err != nil {
-		t.Fatal(err)
-	}
+	nc := dialOld(t, r.legacyAddr())
+	nc.send(t, "f")
 	if _, err := io.ReadAll(nc); err != nil {
 		t.Fatal(err)
 	}
-	nc.Close()
 	r.stop()
 
 	for _, tt := range []struct {
@@ -87,7 +80,7 @@ func TestLogJSON(t *testing.T) {
 	}
 	r.stop()
 	if got := r.logged(t, `"level":"INFO","msg":"DrawResponse","door":"grpc"`); len(got) != 1 {
-		t.Errorf("logged %q", got)
+		t.Errorf("the log has %q, want one line", got)
 	}
 	for _, line := range r.logged(t, "") {
 		var fields map[string]any

@@ -30,7 +30,7 @@ func TestDraw(t *testing.T) {
 		for n := range int32(100) {
 			asked := len(want) == 2 || n%2 == want[0]
 			if asked != (seen[n] > 0) {
-				t.Errorf("Draw(%v) gave %d %d times in 2,000", parity, n, seen[n])
+				t.Errorf("2,000 calls of Draw(%v) gave %d %d times", parity, n, seen[n])
 			}
 		}
 	}
@@ -54,14 +54,14 @@ func TestCountStatuses(t *testing.T) {
 		code   codes.Code
 		reason string
 	}{
-		{"a report first", []*numbersv1.CountRequest{reporting(1)}, codes.FailedPrecondition, "NOT_REGISTERED"},
-		{"a draw first", []*numbersv1.CountRequest{drawing(1)}, codes.FailedPrecondition, "NOT_REGISTERED"},
-		{"an empty request first", []*numbersv1.CountRequest{{}}, codes.FailedPrecondition, "NOT_REGISTERED"},
+		{"report first", []*numbersv1.CountRequest{reporting(1)}, codes.FailedPrecondition, "NOT_REGISTERED"},
+		{"draw first", []*numbersv1.CountRequest{drawing(1)}, codes.FailedPrecondition, "NOT_REGISTERED"},
+		{"empty request first", []*numbersv1.CountRequest{{}}, codes.FailedPrecondition, "NOT_REGISTERED"},
 		{"registered twice", []*numbersv1.CountRequest{registering(1), registering(1)}, codes.FailedPrecondition, "ALREADY_REGISTERED"},
-		{"an empty request", []*numbersv1.CountRequest{registering(1), {}}, codes.InvalidArgument, "EMPTY_REQUEST"},
-		{"a negative ID", []*numbersv1.CountRequest{registering(-1)}, codes.InvalidArgument, "INVALID_CLIENT_ID"},
-		{"an ID too great", []*numbersv1.CountRequest{registering(10001)}, codes.InvalidArgument, "INVALID_CLIENT_ID"},
-		{"no parity", []*numbersv1.CountRequest{registering(1), drawing(9)}, codes.InvalidArgument, "INVALID_PARITY"},
+		{"empty request", []*numbersv1.CountRequest{registering(1), {}}, codes.InvalidArgument, "EMPTY_REQUEST"},
+		{"negative ID", []*numbersv1.CountRequest{registering(-1)}, codes.InvalidArgument, "INVALID_CLIENT_ID"},
+		{"ID too great", []*numbersv1.CountRequest{registering(10001)}, codes.InvalidArgument, "INVALID_CLIENT_ID"},
+		{"invalid parity", []*numbersv1.CountRequest{registering(1), drawing(9)}, codes.InvalidArgument, "INVALID_PARITY"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			stream, err := numbers.Count(t.Context())
@@ -80,13 +80,13 @@ func TestCountStatuses(t *testing.T) {
 		})
 	}
 	if _, err := numbers.ListClients(t.Context(), &numbersv1.ListClientsRequest{}); err != nil {
-		t.Errorf("ListClients afterwards: %v", err)
+		t.Errorf("ListClients after refused sessions: %v", err)
 	}
 }
 
-// TestCountSession holds one session step by step.
+// TestCountSession goes through one session step by step.
 func TestCountSession(t *testing.T) {
-	r := start(t, "--report-rate=1000000") // many reports at once are what it looks at
+	r := start(t, "--report-rate=1000000") // the test sends many at once
 	numbers := r.numbersClient(t)
 	stream, err := numbers.Count(t.Context())
 	if err != nil {
@@ -110,10 +110,10 @@ func TestCountSession(t *testing.T) {
 	}
 	send(registering(5))
 	if got := recv().GetRegistered(); got.GetValue() != 0 || got.GetIncrement() != 1 || got.GetReturning() {
-		t.Errorf("a new client is told %v", got)
+		t.Errorf("Registered of a new client = %v, want value 0 and increment 1", got)
 	}
 
-	// However many reports there are, all are confirmed, in fewer messages.
+	// All reports are confirmed, in fewer messages.
 	const reports = 10_000
 	for v := range int64(reports) {
 		send(reporting(v + 1))
@@ -122,15 +122,15 @@ func TestCountSession(t *testing.T) {
 	for last := int64(0); last < reports; confirmations++ {
 		c := recv().GetCommitted()
 		if c.GetReports() <= last || c.GetValue() != c.GetReports() {
-			t.Fatalf("after %d reports: %v", last, c)
+			t.Fatalf("Committed after %d reports = %v", last, c)
 		}
 		last = c.GetReports()
 	}
 	if confirmations > reports/2 {
-		t.Errorf("%d confirmations of %d reports", confirmations, reports)
+		t.Errorf("%d confirmations of %d reports, want at most half as many", confirmations, reports)
 	}
 
-	// Draws are answered in their order.
+	// Draws are answered in order.
 	var lastNumber int32
 	for i := range 100 {
 		send(drawing(numbersv1.Parity(1 + i%2)))
@@ -139,7 +139,7 @@ func TestCountSession(t *testing.T) {
 		inc := recv().GetIncrement()
 		lastNumber = inc.GetNumber()
 		if inc.GetParity() != numbersv1.Parity(1+i%2) || parityOf(lastNumber) != inc.GetParity() {
-			t.Fatalf("draw %d: %v", i, inc)
+			t.Fatalf("draw %d = %v", i, inc)
 		}
 	}
 	list, err := numbers.ListClients(t.Context(), &numbersv1.ListClientsRequest{})
@@ -149,22 +149,22 @@ func TestCountSession(t *testing.T) {
 	c := list.GetClients()[0]
 	if c.GetClientId() != 5 || c.GetLastValue() != reports || c.GetLastNumber() != lastNumber || c.GetActiveSessions() != 1 ||
 		time.Since(c.GetLastSeen().AsTime()) > time.Minute {
-		t.Errorf("the register has %v", c)
+		t.Errorf("the register has %v, want client 5 with value %d, number %d and 1 session", c, reports, lastNumber)
 	}
 
-	// The reports before the client's end are confirmed before the server's.
+	// After the client's half-close the server confirms all reports before it ends the call.
 	send(reporting(77))
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
 	if got := recv().GetCommitted(); got.GetReports() != reports+1 || got.GetValue() != 77 {
-		t.Errorf("the last confirmation is %v", got)
+		t.Errorf("the last Committed = %v, want %d reports and value 77", got, reports+1)
 	}
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
-		t.Errorf("the session ended with %v", err)
+		t.Errorf("the session ended with %v, want EOF", err)
 	}
 
-	// The client is known from now on.
+	// The register keeps the client.
 	again, err := numbers.Count(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestCountSession(t *testing.T) {
 	}
 	resp, err := again.Recv()
 	if got := resp.GetRegistered(); err != nil || got.GetValue() != 77 || got.GetIncrement() != lastNumber || !got.GetReturning() {
-		t.Errorf("a returning client is told %v, %v; want 77 and %d", got, err, lastNumber)
+		t.Errorf("Registered of a returning client = %v, %v; want value 77 and increment %d", got, err, lastNumber)
 	}
 }
 
@@ -193,24 +193,24 @@ func TestSharedID(t *testing.T) {
 		if err := s.report(int64(10 + i)); err != nil {
 			t.Fatal(err)
 		}
-		if err := drawOf(t.Context(), s, "odd"); err != nil { // so that the report has been taken
+		if err := drawOf(t.Context(), s, "odd"); err != nil { // so that the server has processed the report
 			t.Fatal(err)
 		}
 	}
 	list, err := r.numbersClient(t).ListClients(t.Context(), &numbersv1.ListClientsRequest{})
 	if err != nil || len(list.GetClients()) != 1 || list.GetClients()[0].GetActiveSessions() != 2 || list.GetClients()[0].GetLastValue() != 11 {
-		t.Fatalf("ListClients = %v, %v; want one client with two sessions and the last value, 11", list, err)
+		t.Fatalf("ListClients = %v, %v; want one client with two sessions and the value 11", list, err)
 	}
 	c := list.GetClients()[0]
 	if c.GetDoor() != numbersv1.Door_DOOR_LEGACY || len(c.GetDoors()) != 2 {
-		t.Fatalf("the register has %v; want both doors, the legacy one last", c)
+		t.Fatalf("the register has %v; want both doors, the legacy door as the last used", c)
 	}
 	byGRPC, byLegacy := c.GetDoors()[0], c.GetDoors()[1]
 	if byGRPC.GetDoor() != numbersv1.Door_DOOR_GRPC || byLegacy.GetDoor() != numbersv1.Door_DOOR_LEGACY ||
 		time.Since(byGRPC.GetLastSeen().AsTime()) > time.Minute ||
 		!byGRPC.GetLastSeen().AsTime().Before(byLegacy.GetLastSeen().AsTime()) ||
 		!byLegacy.GetLastSeen().AsTime().Equal(c.GetLastSeen().AsTime()) {
-		t.Errorf("the register has %v; want a time for each door, and the later of them as the last", c)
+		t.Errorf("the register has %v; want a time for each door, and the later one as last_seen", c)
 	}
 	if err := a.close(); err != nil {
 		t.Error(err)
@@ -220,7 +220,7 @@ func TestSharedID(t *testing.T) {
 	}
 	r.stop()
 	if got := r.logged(t, "level=WARN", "client=3", "sessions=2"); len(got) != 1 {
-		t.Errorf("the log warns %q", got)
+		t.Errorf("the log has the warnings %q, want one", got)
 	}
 }
 
@@ -241,11 +241,11 @@ func TestListClientsPages(t *testing.T) {
 		for _, c := range listClients(t, numbers, size) {
 			got = append(got, c.GetClientId())
 			if c.GetActiveSessions() != 0 {
-				t.Errorf("client %d has %d sessions", c.GetClientId(), c.GetActiveSessions())
+				t.Errorf("client %d has %d sessions, want 0", c.GetClientId(), c.GetActiveSessions())
 			}
 		}
 		if len(got) != 7 || got[0] != 0 || got[6] != 6000 {
-			t.Errorf("pages of %d: %v", size, got)
+			t.Errorf("ListClients in pages of %d = %v, want 7 clients from 0 to 6000", size, got)
 		}
 	}
 	_, err := numbers.ListClients(t.Context(), &numbersv1.ListClientsRequest{PageSize: -1})

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// oldClient is a connection of the number dialect.
+// oldClient is a connection to the original protocols.
 type oldClient struct{ *net.TCPConn }
 
+// dialOld connects to addr. The connection is closed at the end of the test.
 func dialOld(t *testing.T, addr string) oldClient {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
@@ -30,7 +31,7 @@ func (c oldClient) send(t *testing.T, text string) {
 	}
 }
 
-// expect reads text, which must be the next bytes and arrive within that time.
+// expect reads the next bytes, which must be text and arrive in time.
 func (c oldClient) expect(text string, within time.Duration) error {
 	c.SetReadDeadline(time.Now().Add(within))
 	got := make([]byte, len(text))
@@ -47,17 +48,17 @@ func (c oldClient) leave(t *testing.T) {
 	c.CloseWrite()
 	c.SetReadDeadline(time.Now().Add(faultPatience))
 	if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
-		t.Fatalf("leaving: %q, %v; want EOF", rest, err)
+		t.Fatalf("read %q, %v after the half-close; want EOF", rest, err)
 	}
 }
 
-// dialFrom connects with a local address.
+// dialFrom is dialOld from a given local address.
 func dialFrom(t *testing.T, from, addr string) oldClient {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	nc, err := d.DialContext(t.Context(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRNOTAVAIL) {
-		t.Skipf("%s is no address of this machine", from)
+		t.Skipf("cannot connect from %s", from)
 	} else if err != nil {
 		t.Fatal(err)
 	}

@@ -36,13 +36,13 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 	do(os.WriteFile(in("real.log"), nil, 0o600))
 	do(os.Symlink("../real.log", in("logs/server[1].log")))
 	do(os.WriteFile(in("user's.log.1"), []byte("content"), 0o600))
-	p := startProcess(t, append([]string{
-		"--tls-cert=" + in("cert.pem"), "--tls-key=" + in("key.pem"), "--tls-client-ca=" + in("cert.pem"),
-		"--data-dir=" + dir, "--log-file=" + in("logs/server[1].log"), "--log-max-size=1MiB", dir,
-	}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, dir,
+		"--tls-cert="+in("cert.pem"), "--tls-key="+in("key.pem"), "--tls-client-ca="+in("cert.pem"),
+		"--data-dir="+dir, "--log-file="+in("logs/server[1].log"), "--log-max-size=1MiB",
+	)...)
 	if said := p.says(t, `own files lie below DIRECTORY.*`)[0]; !strings.Contains(said, "key.pem") || !strings.Contains(said, "--tls-key") ||
 		!strings.Contains(said, "numbers.db") || !strings.Contains(said, "--log-file") {
-		t.Errorf("it warns of %q", said)
+		t.Errorf("the warning %q lacks an own file or its flag", said)
 	}
 	d := legacyDoor{files: p.legacy}
 	hidden := map[string]bool{}
@@ -57,24 +57,24 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 			}
 		}
 		if data, err := d.get(t.Context(), "user's.log.1"); err != nil || string(data) != "content" {
-			t.Errorf("a user's file: %q, %v", data, err)
+			t.Errorf("get of a user's file = %q, %v", data, err)
 		}
 	}
 	check("key.pem", "cert.pem", "numbers.db", "real.log", "logs/server[1].log", "logs/server[1]-2026-01-02T03-04-05.678.log")
 
-	// Links to them.
+	// Links to own files.
 	do(os.Link(in("numbers.db"), in("hard link")))
 	do(os.Symlink("key.pem", in("symbolic link")))
 	check("hard link", "symbolic link")
 
-	// Filled until it is rotated by size, which replaces the symbolic link.
+	// Requests fill the log until it is rotated by size. That replaces the symbolic link.
 	var filling sync.WaitGroup
 	var isRotated atomic.Bool
-	for range 32 { // each answer takes 20 ms
+	for range 32 { // each response takes 20 ms
 		filling.Go(func() {
 			for i := 0; !isRotated.Load(); i++ {
 				if _, err := d.get(t.Context(), strings.Repeat("x", 1000)); !errors.Is(err, errNotFound) || i == 20_000 {
-					t.Errorf("the log is not rotated; get: %v", err)
+					t.Errorf("the log is not rotated after %d requests; get: %v", i, err)
 					return
 				}
 				if fi, err := os.Lstat(in("logs/server[1].log")); err == nil && fi.Mode().IsRegular() {
@@ -86,7 +86,7 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 	filling.Wait()
 	rotated, err := filepath.Glob(in(`logs/server\[1\]-*.log`))
 	if err != nil || len(rotated) != 2 {
-		t.Fatalf("rotated: %q, %v", rotated, err)
+		t.Fatalf("the rotated logs are %q, %v; want two", rotated, err)
 	}
 	for _, path := range rotated {
 		check("logs/" + filepath.Base(path))
@@ -102,18 +102,18 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 				break
 			}
 			if time.Now().After(end) {
-				t.Fatal("no new log")
+				t.Fatal("no new log after 10 s")
 			}
 		}
 	}
 
-	// Renewed.
+	// The key is renewed.
 	newCertificate(t, in("new.pem"), in("new key.pem"))
 	do(os.Rename(in("new key.pem"), in("key.pem")))
 	check("key.pem", "symbolic link")
 	names, err := d.list(t.Context())
 	if err != nil || len(names) != 1 {
-		t.Errorf("the cache has %q, %v; want the user's file alone", names, err)
+		t.Errorf("the cache has %q, %v; want only the user's file", names, err)
 	}
 }
 
@@ -125,8 +125,8 @@ func TestOwnFilesAreHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := startIn(t, dir, "--log-file="+log)
-	aside := filepath.Join(dir, "sub", "server-2026-01-02T03-04-05.678.log")
-	if err := os.WriteFile(aside, []byte("old lines"), 0o600); err != nil {
+	rotated := filepath.Join(dir, "sub", "server-2026-01-02T03-04-05.678.log")
+	if err := os.WriteFile(rotated, []byte("old lines"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "sub", "server-notes.log"), []byte("a user's"), 0o600); err != nil {
@@ -136,12 +136,12 @@ func TestOwnFilesAreHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := served.filesClient(t)
-	for _, name := range []string{"sub/server.log", "link", "sub/" + filepath.Base(aside)} {
+	for _, name := range []string{"sub/server.log", "link", "sub/" + filepath.Base(rotated)} {
 		_, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: name})
 		wantStatus(t, name, err, codes.NotFound, "FILE_NOT_FOUND")
 	}
 	resp, err := files.List(t.Context(), &filesv1.ListRequest{Source: filesv1.Source_SOURCE_DIRECTORY})
 	if err != nil || len(resp.GetFiles()) != 1 || resp.GetFiles()[0].GetName() != "sub/server-notes.log" {
-		t.Errorf("List = %v, %v; want the user's file alone", resp, err)
+		t.Errorf("List = %v, %v; want only the user's file", resp, err)
 	}
 }

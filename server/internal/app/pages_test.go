@@ -23,7 +23,7 @@ func listClients(tb testing.TB, numbers numbersv1.NumberServiceClient, size int3
 	}
 }
 
-// listFiles is the same for files.
+// listFiles returns all files of a source, read in pages of that size (0: the default).
 func listFiles(tb testing.TB, files filesv1.FileServiceClient, source filesv1.Source, size int32) []*filesv1.File {
 	tb.Helper()
 	var all []*filesv1.File

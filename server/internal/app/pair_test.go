@@ -76,10 +76,11 @@ type pair struct {
 	gateway *process
 }
 
+// newPair starts them.
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	if runtime.GOOS != "linux" {
-		t.Skip("needs the whole of 127.0.0.0/8")
+		t.Skip("needs all of 127.0.0.0/8 as loopback addresses")
 	}
 	redis := newRedisServer(t)
 	p := &pair{}
@@ -88,8 +89,8 @@ func newPair(t *testing.T) *pair {
 	for i, addr := range addrs {
 		dataDir := t.TempDir()
 		p.logs[i] = filepath.Join(dataDir, "server.log")
-		p.servers[i] = startProcess(t, "--grpc="+net.JoinHostPort(addr, port), "--legacy=127.0.0.1:0", "--admin=",
-			"--data-dir="+dataDir, redis.state(), t.TempDir())
+		p.servers[i] = startProcess(t, serverArgs(t, t.TempDir(), "--grpc="+net.JoinHostPort(addr, port),
+			"--data-dir="+dataDir, redis.state())...)
 	}
 	p.gateway = startProcess(t, "gateway", "--legacy=127.0.0.1:0", "--admin=",
 		"--upstream=dns://"+serveName(t, addrs[:]...)+"/servers.test:"+port)
@@ -107,7 +108,7 @@ func (p *pair) of(t *testing.T, client string) (its, other *process) {
 			}
 		}
 	}
-	t.Fatalf("no server has logged client %s", client)
+	t.Fatalf("no server has logged a session of client %s", client)
 	return nil, nil
 }
 
@@ -137,7 +138,7 @@ func TestFaultOldValueOverNewer(t *testing.T) {
 			hangUp(first)
 
 			var second oldClient
-			for end := time.Now().Add(faultPatience); ; { // half of the sessions go to the one that hangs
+			for end := time.Now().Add(faultPatience); ; { // half of the sessions go to the server that hangs
 				second = dialOld(t, p.gateway.legacy)
 				second.send(t, "7")
 				err := second.expect("12 ", time.Second)
@@ -159,11 +160,11 @@ func TestFaultOldValueOverNewer(t *testing.T) {
 			closed := "peer=" + first.LocalAddr().String()
 			for end := time.Now().Add(faultPatience); !strings.Contains(p.gateway.stderr.String(), closed); time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("the gateway does not let go of the first connection:\n%s", p.gateway.stderr)
+					t.Fatalf("the gateway has not closed the first connection:\n%s", p.gateway.stderr)
 				}
 			}
 			if got := valueOf(t, numbers, 7); got != 42 {
-				t.Errorf("the register says %d, want 42", got)
+				t.Errorf("the register has value %d, want 42", got)
 			}
 		})
 	}

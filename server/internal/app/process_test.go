@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,44 +37,36 @@ var program = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
+// serverCommand returns a command that runs the server.
+func serverCommand(tb testing.TB, args ...string) *exec.Cmd {
+	tb.Helper()
+	path, err := program()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return exec.Command(path, args...)
+}
+
 // process is a running server program.
 type process struct {
 	cmd          *exec.Cmd
 	stderr       *syncBuffer
-	grpc, legacy string // addresses
-	wait         func() error
+	grpc, legacy string        // addresses
+	ended        chan struct{} // closed when it has exited
+	exit         error         // of cmd.Wait, set before ended is closed
 }
 
 // startProcess starts the program and returns when it serves gRPC and the original
 // protocols. It is killed at the end of the test.
 func startProcess(tb testing.TB, args ...string) *process {
 	tb.Helper()
-	path, err := program()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return startCommand(tb, exec.Command(path, args...))
+	return startCommand(tb, serverCommand(tb, args...))
 }
 
-// startCommand does the same with a command that executes the program.
+// startCommand is startProcess for a command that executes the program.
 func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	tb.Helper()
-	p := &process{cmd: cmd, stderr: &syncBuffer{}}
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	ended := make(chan struct{})
-	var exit error
-	go func() {
-		exit = p.cmd.Wait()
-		close(ended)
-	}()
-	p.wait = func() error {
-		<-ended
-		return exit
-	}
-	tb.Cleanup(p.kill)
+	p := launchCommand(tb, cmd)
 	doors := map[string]*string{"original protocols": &p.legacy}
 	if !slices.Contains(cmd.Args, "gateway") {
 		doors["gRPC"] = &p.grpc
@@ -86,8 +79,8 @@ func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 				break
 			}
 			select {
-			case <-ended:
-				tb.Fatalf("%q ended with %v:\n%s", cmd.Args, exit, p.stderr.String())
+			case <-p.ended:
+				tb.Fatalf("%q ended with %v:\n%s", cmd.Args, p.exit, p.stderr.String())
 			case <-time.After(time.Millisecond):
 			}
 		}
@@ -95,13 +88,19 @@ func startCommand(tb testing.TB, cmd *exec.Cmd) *process {
 	return p
 }
 
-// kill sends SIGKILL and waits.
+// wait waits for the exit and returns the error of cmd.Wait.
+func (p *process) wait() error {
+	<-p.ended
+	return p.exit
+}
+
+// kill sends SIGKILL and waits for the exit.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	p.wait()
 }
 
-// terminate sends SIGTERM, waits, and returns the error of Wait.
+// terminate sends SIGTERM, waits for the exit, and returns the error of cmd.Wait.
 func (p *process) terminate() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -145,16 +144,21 @@ func (p *process) dial(tb testing.TB) *grpc.ClientConn {
 // launch starts the program and returns at once. It is killed at the end of the test.
 func launch(tb testing.TB, args ...string) *process {
 	tb.Helper()
-	path, err := program()
-	if err != nil {
+	return launchCommand(tb, serverCommand(tb, args...))
+}
+
+// launchCommand is launch for a command that executes the program.
+func launchCommand(tb testing.TB, cmd *exec.Cmd) *process {
+	tb.Helper()
+	p := &process{cmd: cmd, stderr: &syncBuffer{}, ended: make(chan struct{})}
+	cmd.Stderr = p.stderr
+	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(path, args...), stderr: &syncBuffer{}}
-	p.cmd.Stderr = p.stderr
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	p.wait = sync.OnceValue(p.cmd.Wait)
+	go func() {
+		p.exit = cmd.Wait()
+		close(p.ended)
+	}()
 	tb.Cleanup(p.kill)
 	return p
 }
@@ -168,24 +172,20 @@ func (p *process) says(tb testing.TB, pattern string) []string {
 			return found
 		}
 		if time.Now().After(end) {
-			tb.Fatalf("the program does not say %q:\n%s", pattern, p.stderr.String())
+			tb.Fatalf("the output has no %q after 30 s:\n%s", pattern, p.stderr.String())
 		}
 	}
 }
 
-// endsWithin waits for the program to end and returns its exit status; -1: killed by a signal.
+// endsWithin waits for the program to exit and returns its exit status, -1 if a signal
+// killed it.
 func (p *process) endsWithin(tb testing.TB, most time.Duration) int {
 	tb.Helper()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		p.wait()
-	}()
 	select {
-	case <-ended:
+	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode()
 	case <-time.After(most):
-		tb.Fatalf("the program has not ended within %v:\n%s", most, p.stderr.String())
+		tb.Fatalf("the program has not exited after %v:\n%s", most, p.stderr.String())
 		return 0
 	}
 }
@@ -220,4 +220,36 @@ func fetchPage(tb testing.TB, address, path string) (code int, body string) {
 	return resp.StatusCode, string(data)
 }
 
+// freePorts are the flags for a server on free ports.
 var freePorts = []string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0"}
+
+// serverArgs returns the arguments of a server that serves dir on free ports and has a
+// new data directory, unless flags set others.
+func serverArgs(tb testing.TB, dir string, flags ...string) []string {
+	tb.Helper()
+	return slices.Concat(freePorts, []string{"--data-dir=" + tb.TempDir()}, flags, []string{dir})
+}
+
+// status returns the number in a field of /proc/PID/status.
+func (p *process) status(tb testing.TB, field string) int {
+	tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		tb.Skip(err)
+	}
+	_, rest, found := strings.Cut(string(text), field+":")
+	if !found {
+		tb.Fatalf("the status of the process has no %s:\n%s", field, text)
+	}
+	n, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// resident returns the resident set size of the process, in bytes.
+func (p *process) resident(tb testing.TB) int {
+	tb.Helper()
+	return p.status(tb, "VmRSS") << 10 // from kB
+}

@@ -11,30 +11,30 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// TestPasswordStaysInside: who may look at a server need not be told its Redis's
-// password.
+// TestPasswordStaysInside: neither the admin pages nor the errors show the password of
+// Redis.
 func TestPasswordStaysInside(t *testing.T) {
 	t.Parallel()
 	mini := miniredis.RunT(t)
 	mini.RequireUserAuth("parity", "s3cr:et/@x")
-	p := startProcess(t, append([]string{"--state", "redis://parity:s3cr%3Aet%2F%40x@" + mini.Addr(), "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--state", "redis://parity:s3cr%3Aet%2F%40x@"+mini.Addr())...)
 	for _, path := range []string{"/debug/pprof/cmdline", "/debug/pprof/", "/debug/pprof/goroutine?debug=2", "/metrics", "/healthz"} {
 		if code, body := p.admin(t, path); code != http.StatusOK || strings.Contains(body, "s3cr") {
-			t.Errorf("%s: %d %q", path, code, body)
-		} else if path == "/debug/pprof/cmdline" && !strings.Contains(body, "--state\x00redis://REDACTED@"+mini.Addr()+"\x00--data-dir=") {
-			t.Errorf("the command line is %q", body)
+			t.Errorf("GET %s: %d %q; want no password", path, code, body)
+		} else if path == "/debug/pprof/cmdline" && !strings.Contains(body, "--state\x00redis://REDACTED@"+mini.Addr()+"\x00") {
+			t.Errorf("GET %s: %q; want the URL with REDACTED", path, body)
 		}
 	}
 	if err := p.terminate(); err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("SIGTERM: %v", err)
 	}
 	for _, mistake := range []string{"redis://parity:s3cr%3Aet@127.0.0.1:1", "redis:/parity:s3cret@127.0.0.1", "redis://parity:s3cr/et@127.0.0.1:1", "rediss//parity:s3cret@h"} {
-		p := launch(t, append([]string{"--state=" + mistake, "--data-dir=" + t.TempDir(), t.TempDir()}, freePorts...)...)
+		p := launch(t, serverArgs(t, t.TempDir(), "--state="+mistake)...)
 		if code := p.endsWithin(t, time.Minute); code == exitOK {
-			t.Errorf("--state=%s was taken", mistake)
+			t.Errorf("--state=%s was accepted", mistake)
 		}
 		if said := p.stderr.String(); strings.Contains(said, "s3cr") {
-			t.Errorf("it says %q", said)
+			t.Errorf("--state=%s: stderr %q shows the password", mistake, said)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// redisServer is a redis-server that can be stopped and started again with its data.
+// redisServer is a redis-server process that can be stopped and restarted with its data.
 type redisServer struct {
 	addr, dir string
 	cmd       *exec.Cmd // nil while it is stopped
@@ -26,21 +26,16 @@ func newRedisServer(tb testing.TB) *redisServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		tb.Skipf("needs a redis-server: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &redisServer{addr: l.Addr().String(), dir: tb.TempDir()}
-	l.Close()
+	s := &redisServer{addr: net.JoinHostPort("127.0.0.1", fixedPort(tb, "127.0.0.1")), dir: tb.TempDir()}
 	tb.Cleanup(s.stop)
 	s.start(tb)
 	return s
 }
 
-// state is the flag that makes a server use it.
+// state returns the flag with which a server uses it.
 func (s *redisServer) state() string { return "--state=redis://" + s.addr }
 
-// start starts it and returns when it answers.
+// start starts it and returns when it replies.
 func (s *redisServer) start(tb testing.TB) {
 	tb.Helper()
 	_, port, _ := net.SplitHostPort(s.addr)
@@ -51,12 +46,12 @@ func (s *redisServer) start(tb testing.TB) {
 	}
 	for end := time.Now().Add(10 * time.Second); !s.answers(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			tb.Fatal("redis-server does not answer")
+			tb.Fatal("redis-server does not reply after 10 s")
 		}
 	}
 }
 
-// answers reports whether it has read its data.
+// answers reports whether it replies, which it does once it has loaded its data.
 func (s *redisServer) answers() bool {
 	nc, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -68,6 +63,7 @@ func (s *redisServer) answers() bool {
 	return reply == "+PONG\r\n"
 }
 
+// stop kills it. The data is in its append-only file.
 func (s *redisServer) stop() {
 	if s.cmd != nil {
 		s.cmd.Process.Kill()
@@ -76,8 +72,7 @@ func (s *redisServer) stop() {
 	}
 }
 
-// TestRedisNextServer ends one of two servers under a client, which goes to the other
-// one.
+// TestRedisNextServer shuts down one of two servers. Its clients continue on the other.
 func TestRedisNextServer(t *testing.T) {
 	redis := newRedisServer(t)
 	a, b := start(t, redis.state()), start(t, redis.state())
@@ -86,7 +81,7 @@ func TestRedisNextServer(t *testing.T) {
 		for value := range int64(100) {
 			send(t, s, value)
 		}
-		if err := drawOf(t.Context(), s, "odd"); err != nil { // so that the reports have been taken
+		if err := drawOf(t.Context(), s, "odd"); err != nil { // so that the server has processed the reports
 			t.Fatal(err)
 		}
 	}
@@ -103,24 +98,24 @@ func TestRedisNextServer(t *testing.T) {
 	}
 	for _, client := range listClients(t, b.numbersClient(t), 1000) {
 		if client.GetLastValue() != 100 {
-			t.Errorf("the register has %v, want the value 100", client)
+			t.Errorf("the register has %v, want value 100", client)
 		}
 	}
 }
 
-// TestRedisServerKilled is the same with kill -9: what was committed is there.
+// TestRedisServerKilled kills the server instead: what was committed is kept.
 func TestRedisServerKilled(t *testing.T) {
 	redis := newRedisServer(t)
 	b := start(t, redis.state())
 	var committed, reported int64
 	for range 3 {
-		a := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(), redis.state(), t.TempDir())
+		a := startProcess(t, serverArgs(t, t.TempDir(), redis.state())...)
 		s, value, err := rpcDoor{a.dial(t)}.count(t.Context(), 7)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if value < committed || value > reported {
-			t.Fatalf("begins with %d; want %d, which was committed, to %d, which was reported", value, committed, reported)
+			t.Fatalf("begins with %d; want %d (committed) to %d (reported)", value, committed, reported)
 		}
 		stream := s.(*rpcCounting).stream
 		for target := value + 100; committed < target; {
@@ -138,7 +133,7 @@ func TestRedisServerKilled(t *testing.T) {
 
 		s, value, err = rpcDoor{b.channel}.count(t.Context(), 7)
 		if err != nil || value < committed || value > reported {
-			t.Fatalf("goes on at %d, %v; want %d, which was committed, to %d, which was reported", value, err, committed, reported)
+			t.Fatalf("continues with %d, %v; want %d (committed) to %d (reported)", value, err, committed, reported)
 		}
 		reported = value + 1
 		send(t, s, reported)
@@ -149,7 +144,7 @@ func TestRedisServerKilled(t *testing.T) {
 	}
 }
 
-// TestRedisSharedID has one ID counting on two servers, through two doors.
+// TestRedisSharedID counts with one ID on two servers through two doors.
 func TestRedisSharedID(t *testing.T) {
 	redis := newRedisServer(t)
 	a, b := start(t, redis.state()), start(t, redis.state())
@@ -166,7 +161,7 @@ func TestRedisSharedID(t *testing.T) {
 	both(2, 10)
 	send(t, onB, 11)
 	both(2, 11)
-	send(t, onA, 9) // the last write, not the greatest
+	send(t, onA, 9) // the last write wins, not the greatest value
 	both(2, 9)
 	if err := onA.close(); err != nil {
 		t.Error(err)
@@ -180,8 +175,8 @@ func TestRedisSharedID(t *testing.T) {
 	both(0, 12)
 }
 
-// TestRedisAway takes Redis away from a server with open sessions, and brings it
-// back.
+// TestRedisAway stops and restarts Redis while a server has open sessions. Meanwhile the
+// sessions go on without confirmations, and new ones are refused.
 func TestRedisAway(t *testing.T) {
 	redis := newRedisServer(t)
 	r := start(t, redis.state())
@@ -200,7 +195,7 @@ func TestRedisAway(t *testing.T) {
 		t.Helper()
 		for end := time.Now().Add(15 * time.Second); serving("parity.numbers.v1.NumberService") != want; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("the number service is SERVING: %v", !want)
+				t.Fatalf("after 15 s the number service is SERVING: %v, want %v", !want, want)
 			}
 		}
 	}
@@ -210,10 +205,10 @@ func TestRedisAway(t *testing.T) {
 	stream := onGRPC.(*rpcCounting).stream
 	send(t, onGRPC, 10)
 	if resp, err := stream.Recv(); err != nil || resp.GetCommitted().GetValue() != 10 {
-		t.Fatalf("with Redis: %v, %v; want 10 committed", resp, err)
+		t.Fatalf("with Redis: %v, %v; want Committed of value 10", resp, err)
 	}
 	if !serving("parity.numbers.v1.NumberService") {
-		t.Error("the number service is not SERVING with Redis")
+		t.Error("with Redis, the number service is not SERVING")
 	}
 
 	redis.stop()
@@ -225,32 +220,32 @@ func TestRedisAway(t *testing.T) {
 	}
 	awaitNumbers(false)
 	if after := time.Since(stopped); after < 4*time.Second {
-		t.Errorf("the number service was not SERVING after %v already", after)
+		t.Errorf("the number service was not SERVING after %v, want 4 s at least", after)
 	}
 	for _, service := range []string{"", "parity.files.v1.FileService"} {
 		if !serving(service) {
-			t.Errorf("%q is not SERVING", service)
+			t.Errorf("without Redis, %q is not SERVING", service)
 		}
 	}
 	if _, _, err := download(t.Context(), filesv1.NewFileServiceClient(cc), &filesv1.GetRequest{Name: "f"}); err != nil {
-		t.Errorf("files: %v", err)
+		t.Errorf("without Redis, Get: %v", err)
 	}
 	if err := drawOf(t.Context(), onLegacy, "odd"); err != nil {
-		t.Errorf("a draw in a legacy session: %v", err)
+		t.Errorf("without Redis, a draw in a legacy session: %v", err)
 	}
 	numbers := numbersv1.NewNumberServiceClient(cc)
 	if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
-		t.Errorf("a draw without a session: %v", err)
+		t.Errorf("without Redis, Draw: %v", err)
 	}
 	_, _, err := rpcDoor{cc}.count(t.Context(), 3)
 	wantStatus(t, "a new session", err, codes.Unavailable, "REGISTER_UNAVAILABLE")
-	// The answer is the first response: nothing was committed before.
+	// The next response is the Increment: no Committed came before it.
 	send(t, onGRPC, 2000)
 	if err := stream.Send(drawing(numbersv1.Parity_PARITY_EVEN)); err != nil {
 		t.Fatal(err)
 	}
 	if resp, err := stream.Recv(); err != nil || resp.GetIncrement() == nil {
-		t.Errorf("without Redis: %v, %v; want the answer of the draw", resp, err)
+		t.Errorf("without Redis: %v, %v; want an Increment", resp, err)
 	}
 
 	redis.start(t)
@@ -261,17 +256,13 @@ func TestRedisAway(t *testing.T) {
 		}
 		confirmed = resp.GetCommitted().GetReports()
 		if want := int64(2000); confirmed == 1+reports+1 && resp.GetCommitted().GetValue() != want {
-			t.Errorf("committed: %v, want the value %d", resp, want)
+			t.Errorf("the last Committed = %v, want value %d", resp, want)
 		}
 	}
 	awaitNumbers(true)
-	got := map[int32]int64{}
-	for _, client := range listClients(t, start(t, redis.state()).numbersClient(t), 1000) {
-		got[client.GetClientId()] = client.GetLastValue()
-	}
-	if got[1] != 2000 || got[2] != 10+reports {
-		t.Errorf("another server knows the values %v, want 2000 of client 1 and %d of client 2", got, 10+reports)
-	}
+	other := start(t, redis.state()).numbersClient(t)
+	awaitValue(t, other, 1, 2000)
+	awaitValue(t, other, 2, 10+reports)
 	onLegacy.close()
 	if err := onGRPC.close(); err != nil {
 		t.Error(err)

@@ -52,7 +52,7 @@ func (c *serveCommand) AfterApply() error {
 		c.LogFile = filepath.Join(c.DataDir, "server.log")
 	}
 	if c.State == "" {
-		c.State = "bolt:" + filepath.Join(c.DataDir, "numbers.db")
+		c.State = "sqlite:" + filepath.Join(c.DataDir, "numbers.db")
 	}
 	loopback, err := isLoopback(c.GRPC)
 	switch {

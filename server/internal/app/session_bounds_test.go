@@ -1,13 +1,11 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,16 +18,16 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// repeating is a report that may have been made before, in the session of that token.
+// repeating returns a report that may have been sent before in the session of token.
 func repeating(value int64, token string) *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{Report: &numbersv1.Report{Value: value, RepeatsSession: token}}}
 }
 
-// rawSession is a session of client 7, message by message.
+// rawSession is a session of client 7 in which the test handles each message.
 type rawSession struct {
 	*rpcCounting
 	token string
-	value int64 // with which it began
+	value int64 // the last value when it began
 }
 
 func beginRaw(t *testing.T, cc grpc.ClientConnInterface) *rawSession {
@@ -45,12 +43,12 @@ func beginRaw(t *testing.T, cc grpc.ClientConnInterface) *rawSession {
 	}
 	resp, err := stream.Recv()
 	if err != nil || resp.GetRegistered() == nil {
-		t.Fatalf("register was answered by %v, %v", resp, err)
+		t.Fatalf("the response to Register is %v, %v", resp, err)
 	}
 	return &rawSession{&rpcCounting{stream, cancel}, resp.GetRegistered().GetSession(), resp.GetRegistered().GetValue()}
 }
 
-// finish closes the session in order and returns what it was confirmed last.
+// finish half-closes the session, waits for its end, and returns the last Committed.
 func (s *rawSession) finish(t *testing.T) (last *numbersv1.Committed) {
 	t.Helper()
 	defer s.cancel()
@@ -70,33 +68,30 @@ func (s *rawSession) finish(t *testing.T) (last *numbersv1.Committed) {
 	}
 }
 
-// repetitions are what can happen around a report that is made again because its
-// stream was lost. "ID begin", "ID report V", "ID finish" and "ID lose" are what the
-// sessions do; "ID repeat V of OTHER" makes the report again that OTHER may have made.
-// The number is the value that must be in the register then.
-var repetitions = map[string]struct {
-	script string
-	want   int64
-}{
-	"it never arrived":                   {"a begin; a lose; b begin; b repeat 12 of a; b finish", 12},
-	"it did arrive":                      {"a begin; a report 12; a lose; b begin; b repeat 12 of a; b finish", 12},
-	"only those before arrived":          {"a begin; a report 10; a report 11; a lose; b begin; b repeat 12 of a; b finish", 12},
-	"the client was known before":        {"z begin; z report 5; z finish; a begin; a lose; b begin; b repeat 12 of a; b finish", 12},
-	"another has written":                {"a begin; a lose; x begin; x report 42; x finish; b begin; b repeat 12 of a; b finish", 42},
-	"another writes beside it":           {"a begin; a report 10; x begin; x report 42; a lose; b begin; b repeat 12 of a; b finish; x finish", 42},
-	"another has written after it began": {"a begin; a lose; b begin; x begin; x report 42; x finish; b repeat 12 of a; b finish", 42},
-	"another has only registered":        {"a begin; a lose; x begin; x finish; b begin; b repeat 12 of a; b finish", 12},
-	"the repetition was lost too":        {"a begin; a lose; b begin; b lose; c begin; c repeat 12 of a; c finish", 12},
-	"the repetition did arrive":          {"a begin; a lose; b begin; b repeat 12 of a; b lose; c begin; c repeat 12 of a; c finish", 12},
-	"repeated, counted on, repeated":     {"a begin; a lose; b begin; b repeat 12 of a; b report 13; b finish; c begin; c repeat 12 of a; c finish", 13},
-	"a new report follows":               {"a begin; a lose; x begin; x report 42; x finish; b begin; b repeat 12 of a; b report 43; b finish", 43},
-	"values may go back":                 {"a begin; a report 100; a lose; b begin; b repeat 3 of a; b finish", 3},
+// repetitions are scripts of what can happen around a report that is repeated because its
+// stream was lost. "ID begin", "ID report V", "ID finish" and "ID lose" are steps of session
+// ID. "ID repeat V of OTHER" repeats a report that session OTHER may have sent. "register
+// has V" checks the value in the register.
+var repetitions = map[string]string{
+	"report lost":                     "a begin; a lose; b begin; b repeat 12 of a; b finish; register has 12",
+	"report arrived":                  "a begin; a report 12; a lose; b begin; b repeat 12 of a; b finish; register has 12",
+	"only earlier reports arrived":    "a begin; a report 10; a report 11; a lose; b begin; b repeat 12 of a; b finish; register has 12",
+	"known client":                    "z begin; z report 5; z finish; a begin; a lose; b begin; b repeat 12 of a; b finish; register has 12",
+	"written by another session":      "a begin; a lose; x begin; x report 42; x finish; b begin; b repeat 12 of a; b finish; register has 42",
+	"written by a concurrent session": "a begin; a report 10; x begin; x report 42; a lose; b begin; b repeat 12 of a; b finish; x finish; register has 42",
+	"written after the begin":         "a begin; a lose; b begin; x begin; x report 42; x finish; b repeat 12 of a; b finish; register has 42",
+	"another session without reports": "a begin; a lose; x begin; x finish; b begin; b repeat 12 of a; b finish; register has 12",
+	"repetition lost too":             "a begin; a lose; b begin; b lose; c begin; c repeat 12 of a; c finish; register has 12",
+	"repetition arrived":              "a begin; a lose; b begin; b repeat 12 of a; b lose; c begin; c repeat 12 of a; c finish; register has 12",
+	"repeated after a newer value":    "a begin; a lose; b begin; b repeat 12 of a; b report 13; b finish; c begin; c repeat 12 of a; c finish; register has 13",
+	"new report follows":              "a begin; a lose; x begin; x report 42; x finish; b begin; b repeat 12 of a; b report 43; b finish; register has 43",
+	"value decreases":                 "a begin; a report 100; a lose; b begin; b repeat 3 of a; b finish; register has 3",
 }
 
-// TestRepeatedReport makes reports again, over every door of the API: what others have
-// written since stays, and all is confirmed.
+// TestRepeatedReport repeats reports over gRPC and in process. A repetition does not
+// overwrite what another session has written since, and every report is confirmed.
 func TestRepeatedReport(t *testing.T) {
-	for name, tt := range repetitions {
+	for name, script := range repetitions {
 		for _, door := range []string{"grpc", "inproc"} {
 			t.Run(name+"/"+door, func(t *testing.T) {
 				t.Parallel()
@@ -105,16 +100,13 @@ func TestRepeatedReport(t *testing.T) {
 				if door == "grpc" {
 					cc = r.dial(t)
 				}
-				holdRepetition(t, cc, tt.script)
-				list := listClients(t, r.numbersClient(t), 1000)
-				if len(list) != 1 || list[0].GetLastValue() != tt.want {
-					t.Errorf("the register has %v, want the value %d", list, tt.want)
-				}
+				holdRepetition(t, cc, script)
 			})
 		}
 	}
 }
 
+// holdRepetition runs a script of repetitions.
 func holdRepetition(t *testing.T, cc grpc.ClientConnInterface, script string) {
 	t.Helper()
 	sessions, reports, last := map[string]*rawSession{}, map[string]int64{}, map[string]int64{}
@@ -135,23 +127,28 @@ func holdRepetition(t *testing.T, cc grpc.ClientConnInterface, script string) {
 				t.Fatalf("%q: %v", step, err)
 			}
 			reports[who], last[who] = reports[who]+1, value
-			if err := drawOf(t.Context(), s, "odd"); err != nil { // so that it has been taken
+			if err := drawOf(t.Context(), s, "odd"); err != nil { // so that the server has processed the report
 				t.Fatalf("%q: %v", step, err)
 			}
 		case "lose":
 			s.cancel()
 		case "finish":
 			if got := s.finish(t); got.GetReports() != reports[who] || got.GetValue() != last[who] {
-				t.Errorf("%q: confirmed was %v, want all %d reports, the last of %d", step, got, reports[who], last[who])
+				t.Errorf("%q: the last Committed = %v, want %d reports and value %d", step, got, reports[who], last[who])
+			}
+		case "has":
+			list := listClients(t, numbersv1.NewNumberServiceClient(cc), 1000)
+			if len(list) != 1 || list[0].GetLastValue() != value {
+				t.Errorf("the register has %v, want value %d", list, value)
 			}
 		default:
-			t.Fatalf("%q is no step", step)
+			t.Fatalf("unknown step %q", step)
 		}
 	}
 }
 
-// TestRepeatsNothing: what is no token of the client ends the call, by the argument that
-// is wrong, and writes nothing. The log has it quoted.
+// TestRepeatsNothing: a repetition with an invalid token ends the call with
+// INVALID_ARGUMENT that names the field, and writes nothing. The log quotes the token.
 func TestRepeatsNothing(t *testing.T) {
 	r := start(t)
 	other, _, err := rpcDoor{r.channel}.count(t.Context(), 8)
@@ -159,7 +156,7 @@ func TestRepeatsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.close()
-	var begun []string // tokens
+	var tokens []string // valid ones
 	for name, cc := range map[string]grpc.ClientConnInterface{"grpc": r.dial(t), "inproc": r.channel} {
 		good := beginRaw(t, cc)
 		good.finish(t)
@@ -169,38 +166,38 @@ func TestRepeatsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := s.stream.Recv()
-			wantStatus(t, fmt.Sprintf("%s: a report that repeats %.40q", name, token), err, codes.InvalidArgument, "INVALID_SESSION")
+			wantStatus(t, fmt.Sprintf("%s: a report that repeats session %.40q", name, token), err, codes.InvalidArgument, "INVALID_SESSION")
 			for _, d := range status.Convert(err).Details() {
 				if bad, ok := d.(*errdetails.BadRequest); ok && bad.GetFieldViolations()[0].GetField() != "report.repeats_session" {
-					t.Errorf("%s: violations %v", name, bad)
+					t.Errorf("%s: violations %v, want one of report.repeats_session", name, bad)
 				}
 			}
 		}
 		s := beginRaw(t, cc)
 		if s.value != 0 {
-			t.Errorf("%s: the register has %d", name, s.value)
+			t.Errorf("%s: the register has value %d, want 0", name, s.value)
 		}
 		if err := s.stream.Send(repeating(0, good.token)); err != nil {
 			t.Fatal(err)
 		}
 		s.finish(t)
-		begun = append(begun, good.token)
+		tokens = append(tokens, good.token)
 	}
 	r.stop()
-	for _, token := range begun {
-		// Registered, Report: who repeats whose report can be followed.
+	for _, token := range tokens {
+		// The lines of Registered and Report show which session repeats whose report.
 		if got := r.logged(t, `"`+token+`"`, "client=7"); len(got) != 2 || !strings.Contains(got[0], "msg=Registered") || !strings.Contains(got[0], " session=") ||
 			!strings.Contains(got[1], "msg=Report") || !strings.Contains(got[1], " value=0 repeats=") {
-			t.Errorf("the token %s is in these lines of the log: %q", token, got)
+			t.Errorf("the log lines with the token %s are %q, want one of Registered and one of Report", token, got)
 		}
 	}
 	if got := r.logged(t, `value=666 repeats="a\nlevel=ERROR msg=forged"`); len(got) != 2 {
-		t.Errorf("what is no token is in these lines of the log: %q", got)
+		t.Errorf("the log lines with the forged token are %q, want two, quoted", got)
 	}
 }
 
-// TestSessionsPerClient opens as many sessions of one client as there may be, through
-// every door. The next is refused at every door, and let in when one of them has ended.
+// TestSessionsPerClient opens the maximum number of sessions of one client, through all
+// doors. Every door refuses the next one, and admits it when another has ended.
 func TestSessionsPerClient(t *testing.T) {
 	const limit = 64 // the default
 	r := start(t)
@@ -227,22 +224,22 @@ func TestSessionsPerClient(t *testing.T) {
 			}
 		}
 		if retry.GetRetryDelay().AsDuration() <= 0 {
-			t.Errorf("%s: %v says not when to try again", name, err)
+			t.Errorf("%s: %v has no RetryInfo", name, err)
 		}
 	}
 	for _, name := range []string{"legacy", "gateway"} {
 		if _, value, err := doors[name].count(t.Context(), 7); err == nil {
-			t.Errorf("%s: client %d of %d is told %d", name, limit+1, limit, value)
+			t.Errorf("%s: session %d was accepted with value %d, want %d sessions", name, limit+1, value, limit)
 		}
 	}
-	begin(t, doors["grpc"], 8, 0).close() // others do as ever
-	awaitClients(t, r.numbersClient(t), 7, limit)
-	for i := range len(names) { // one of each door
+	begin(t, doors["grpc"], 8, 0).close() // other clients are not affected
+	awaitSessions(t, r.numbersClient(t), 7, limit)
+	for i := range len(names) { // one session of each door
 		if err := sessions[i].close(); err != nil {
 			t.Error(err)
 		}
 	}
-	awaitClients(t, r.numbersClient(t), 7, limit-int32(len(names)))
+	awaitSessions(t, r.numbersClient(t), 7, limit-int32(len(names)))
 	for i, name := range names {
 		sessions[i] = begin(t, doors[name], 7, 0)
 	}
@@ -251,11 +248,11 @@ func TestSessionsPerClient(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	awaitClients(t, r.numbersClient(t), 7, 0)
+	awaitSessions(t, r.numbersClient(t), 7, 0)
 }
 
-// awaitClients waits until a client has so many sessions.
-func awaitClients(t *testing.T, numbers numbersv1.NumberServiceClient, id, sessions int32) {
+// awaitSessions waits until client id has this number of sessions.
+func awaitSessions(t *testing.T, numbers numbersv1.NumberServiceClient, id, sessions int32) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		for _, c := range listClients(t, numbers, 1000) {
@@ -264,14 +261,14 @@ func awaitClients(t *testing.T, numbers numbersv1.NumberServiceClient, id, sessi
 			}
 		}
 		if time.Now().After(end) {
-			t.Fatalf("the register has %v; want client %d with %d sessions", listClients(t, numbers, 1000), id, sessions)
+			t.Fatalf("the register has %v, want client %d with %d sessions", listClients(t, numbers, 1000), id, sessions)
 		}
 	}
 }
 
-// TestReportFlood has a client report as fast as it can, over gRPC and through a gateway
-// that stands alone: reports are taken at the rate that is set, none is lost, and others
-// on the same connection go on.
+// TestReportFlood reports as fast as possible in one session, over gRPC and through a
+// standalone gateway. Reports are accepted at the configured rate, none is lost, and
+// another session on the same connection is not delayed.
 func TestReportFlood(t *testing.T) {
 	const rate, reports = 200, 700
 	for _, door := range []string{"grpc", "gateway"} {
@@ -293,22 +290,23 @@ func TestReportFlood(t *testing.T) {
 			if err := errors.Join(other.close(), s.close()); err != nil {
 				t.Error(err)
 			}
-			awaitClients(t, r.numbersClient(t), 7, 0)
-			// After the burst at that rate, but for the least time worth waiting.
+			awaitSessions(t, r.numbersClient(t), 7, 0)
+			// After a burst, reports are limited to the rate. The server does not wait for
+			// less than 100 ms.
 			took, least := time.Since(began), (reports-rate)*time.Second/rate-100*time.Millisecond
 			if took < least {
-				t.Errorf("%d reports were taken in %v, want %v at least", reports, took, least)
+				t.Errorf("%d reports were accepted in %v, want %v at least", reports, took, least)
 			}
 			list := listClients(t, r.numbersClient(t), 1000)
 			if len(list) != 2 || list[0].GetLastValue() != reports || list[1].GetLastValue() != 10 {
-				t.Errorf("the register has %v, want %d and 10", list, reports)
+				t.Errorf("the register has %v, want values %d and 10", list, reports)
 			}
 			r.stop()
 			if got := r.logged(t, "level=WARN", "reported faster", "client=7", "waited="); len(got) != 1 {
-				t.Errorf("the log warns %q", got)
+				t.Errorf("the log has the warnings %q of client 7, want one", got)
 			}
 			if got := r.logged(t, "level=WARN", "reported faster", "client=8"); len(got) != 0 {
-				t.Errorf("the log warns %q", got)
+				t.Errorf("the log has the warnings %q of client 8, want none", got)
 			}
 		})
 	}
@@ -319,7 +317,7 @@ func TestNumbersFlags(t *testing.T) {
 		name, _, _ := strings.Cut(flag, "=")
 		err := Run(t.Context(), []string{"--grpc=127.0.0.1:0", "--legacy=", "--admin=", flag, t.TempDir()}, io.Discard, io.Discard)
 		if ExitStatus(err) != exitUsage || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v, want a mistake in %s", flag, err, name)
+			t.Errorf("%s: %v, want a usage error that names %s", flag, err, name)
 		}
 	}
 	cmd, err := parse([]string{t.TempDir()}, io.Discard, io.Discard)
@@ -327,25 +325,24 @@ func TestNumbersFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cfg := cmd.(*serveCommand); cfg.SessionsPerClient != 64 || cfg.ReportRate != 1000 {
-		t.Errorf("%d sessions a client and %d reports a second by default, want 64 and 1000", cfg.SessionsPerClient, cfg.ReportRate)
+		t.Errorf("the defaults are %d sessions per client and %d reports per second, want 64 and 1000", cfg.SessionsPerClient, cfg.ReportRate)
 	}
 }
 
-// TestCrowdNeverRegisters has clients of the real program that open a session and say
-// nothing: after 10 s all are told so, and the program is as small as it was. It takes
-// as long as that, so PARITY_UNREGISTERED must say how many, such as 40000.
+// TestCrowdNeverRegisters opens sessions that send nothing. After 10 s the program ends
+// all of them. Because of that time it runs only if PARITY_UNREGISTERED is set, to the
+// number of sessions, such as 40000.
 func TestCrowdNeverRegisters(t *testing.T) {
 	if os.Getenv("PARITY_UNREGISTERED") == "" {
-		t.Skip("PARITY_UNREGISTERED says how many clients; TestNeverRegister in the package of the service has 200")
+		t.Skip("PARITY_UNREGISTERED sets the number of sessions; TestNeverRegister of package numbers opens 200")
 	}
 	const (
 		perConn  = 5000
-		register = 10 * time.Second // the bound
-		late     = time.Minute      // a slow machine
+		register = 10 * time.Second // the server's limit
+		late     = time.Minute      // on a slow machine
 	)
 	clients := setting(t, "PARITY_UNREGISTERED", 0)
-	p := startProcess(t, "--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir="+t.TempDir(),
-		"--trusted-gateways=127.0.0.0/8", "--log-messages=false", t.TempDir())
+	p := startProcess(t, serverArgs(t, t.TempDir(), "--trusted-gateways=127.0.0.0/8", "--log-messages=false")...)
 	before := p.resident(t)
 	ended := make(chan error, clients)
 	var cc *grpc.ClientConn
@@ -365,28 +362,13 @@ func TestCrowdNeverRegisters(t *testing.T) {
 	}
 	opened, most := time.Since(began), p.resident(t)
 	for range clients {
-		wantStatus(t, "never registered", <-ended, codes.ResourceExhausted, "REGISTER_TIMEOUT")
+		wantStatus(t, "a session that never registers", <-ended, codes.ResourceExhausted, "REGISTER_TIMEOUT")
 	}
 	if took := time.Since(began); took < register || took > opened+register+late {
-		t.Errorf("the last was ended after %v", took)
+		t.Errorf("the last session ended after %v, want %v to %v", took, register, opened+register+late)
 	}
-	t.Logf("%d clients: resident %d MiB before, %d MiB with them, all ended after %v", clients, before>>20, most>>20, time.Since(began))
+	t.Logf("%d sessions: resident set %d MiB before, %d MiB with them, all ended after %v", clients, before>>20, most>>20, time.Since(began))
 	if resp, err := numbersv1.NewNumberServiceClient(cc).Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
-		t.Errorf("Draw afterwards: %v, %v", resp, err)
+		t.Errorf("Draw afterwards = %v, %v", resp, err)
 	}
-}
-
-// resident returns how many bytes of memory the process has.
-func (p *process) resident(t *testing.T) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Skip(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kb, err := strconv.ParseInt(cmp.Or(strings.Fields(rest)[0], "0"), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kb << 10
 }

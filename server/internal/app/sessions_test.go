@@ -15,8 +15,8 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// awaitClient waits until the only client in the register has these sessions and this
-// value.
+// awaitClient waits until the register has one client, with this number of sessions and
+// this value.
 func awaitClient(tb testing.TB, numbers numbersv1.NumberServiceClient, sessions int32, value int64) {
 	tb.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -25,13 +25,13 @@ func awaitClient(tb testing.TB, numbers numbersv1.NumberServiceClient, sessions 
 			return
 		}
 		if time.Now().After(end) {
-			tb.Fatalf("the register has %v; want one client with %d sessions and the value %d", list, sessions, value)
+			tb.Fatalf("the register has %v; want one client with %d sessions and value %d", list, sessions, value)
 		}
 	}
 }
 
-// TestTakeover lets a second session take over from a first one that is still open,
-// through every two doors.
+// TestTakeover begins a second session of a client whose first one is still open, for
+// every pair of doors.
 func TestTakeover(t *testing.T) {
 	names := []string{"grpc", "inproc", "legacy", "gateway"}
 	for _, first := range names {
@@ -62,16 +62,17 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
-// begin begins a session of a client whose last value is known.
+// begin begins a session of a client whose last value must be last.
 func begin(tb testing.TB, d door, id int32, last int64) counting {
 	tb.Helper()
 	s, value, err := d.count(tb.Context(), id)
 	if err != nil || value != last {
-		tb.Fatalf("client %d begins with %d, %v; want %d", id, value, err, last)
+		tb.Fatalf("client %d begins with value %d, %v; want %d", id, value, err, last)
 	}
 	return s
 }
 
+// send reports a value.
 func send(tb testing.TB, s counting, value int64) {
 	tb.Helper()
 	if err := s.report(value); err != nil {
@@ -79,8 +80,8 @@ func send(tb testing.TB, s counting, value int64) {
 	}
 }
 
-// TestConnectionDies: a client that is gone without a goodbye has no session any
-// more, and what it reported before is there.
+// TestConnectionDies: when a client's connection breaks, its session ends and its last
+// value is kept.
 func TestConnectionDies(t *testing.T) {
 	for name, die := range map[string]func(*net.TCPConn){
 		"closed": func(*net.TCPConn) {},
@@ -96,7 +97,7 @@ func TestConnectionDies(t *testing.T) {
 					if err == nil {
 						select {
 						case dialed <- nc:
-						default: // it connects again
+						default: // it reconnects
 						}
 					}
 					return nc, err
@@ -113,28 +114,23 @@ func TestConnectionDies(t *testing.T) {
 			nc.Close()
 			awaitClient(t, r.numbersClient(t), 0, 5)
 			if err := s.close(); err == nil {
-				t.Error("a session without a connection ended well")
+				t.Error("closing a session without a connection succeeded")
 			}
 		})
 		t.Run("legacy/"+name, func(t *testing.T) {
 			r := start(t)
-			nc, err := net.Dial("tcp", r.legacyAddr())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := nc.Write([]byte("7 5 ")); err != nil {
-				t.Fatal(err)
-			}
+			nc := dialOld(t, r.legacyAddr())
+			nc.send(t, "7 5 ")
 			awaitClient(t, r.numbersClient(t), 1, 5)
-			die(nc.(*net.TCPConn))
+			die(nc.TCPConn)
 			nc.Close()
 			awaitClient(t, r.numbersClient(t), 0, 5)
 		})
 	}
 }
 
-// TestListClientsWhileRegistering: pages that are asked for while clients register
-// have all those that were there before, and none twice.
+// TestListClientsWhileRegistering: a listing while clients register has all clients that
+// were known before, in order, and none twice.
 func TestListClientsWhileRegistering(t *testing.T) {
 	const known, all = 100, 1000
 	r := start(t)
@@ -181,19 +177,19 @@ func TestListClientsWhileRegistering(t *testing.T) {
 		grew = grew || len(got) > known && len(got) < all
 		for id := int32(0); id < all; id += all / known {
 			if _, found := slices.BinarySearch(got, id); !found {
-				t.Fatalf("client %d is not listed: %v", id, got)
+				t.Fatalf("the listing lacks client %d: %v", id, got)
 			}
 		}
 		for i := range got[1:] {
 			if got[i] >= got[i+1] {
-				t.Fatalf("client %d is listed behind %d", got[i+1], got[i])
+				t.Fatalf("client %d is listed after %d", got[i+1], got[i])
 			}
 		}
 		if done && len(got) != all {
-			t.Errorf("%d clients are listed at last, want %d", len(got), all)
+			t.Errorf("the last listing has %d clients, want %d", len(got), all)
 		}
 	}
 	if !grew {
-		t.Error("no list was asked for while clients registered")
+		t.Error("no listing ran while clients registered")
 	}
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,8 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// TestShutdown tells a server to stop while sessions are open on every door, a
-// health watch is on, and a download is not being read.
+// TestShutdown stops a server with open sessions on two doors, a session that has not
+// registered, a health watch, and a download that is not read.
 func TestShutdown(t *testing.T) {
 	r := start(t, "--drain-timeout=2s")
 	r.write(t, "big", make([]byte, 100<<20))
@@ -43,22 +42,15 @@ func TestShutdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stalled, err := net.Dial("tcp", r.legacyAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stalled.Close()
-	if _, err := stalled.Write([]byte("big")); err != nil {
-		t.Fatal(err)
-	}
+	stalled := dialOld(t, r.legacyAddr())
+	stalled.send(t, "big")
 	if _, err := stalled.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := drawOf(t.Context(), overLegacy, "odd"); err != nil { // so that its report has been taken
-		t.Fatal(err)
-	}
-	if err := drawOf(t.Context(), overGRPC, "odd"); err != nil {
-		t.Fatal(err)
+	for _, s := range []counting{overGRPC, overLegacy} {
+		if err := drawOf(t.Context(), s, "odd"); err != nil { // so that the server has processed the report
+			t.Fatal(err)
+		}
 	}
 
 	began := time.Now()
@@ -66,10 +58,10 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("serve: %v", err)
 	}
 	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("took %v with a drain timeout of 2 s", took)
+		t.Errorf("the shutdown took %v with a drain timeout of 2 s, want 10 s at most", took)
 	}
 	if _, err := unregistered.Recv(); status.Code(err) != codes.Unavailable {
-		t.Errorf("a session without client ended with %v, want Unavailable", err)
+		t.Errorf("the unregistered session ended with %v, want Unavailable", err)
 	}
 	if err := overGRPC.close(); status.Code(err) != codes.Unavailable {
 		t.Errorf("the session ended with %v, want Unavailable", err)
@@ -80,30 +72,24 @@ func TestShutdown(t *testing.T) {
 		}
 	}
 	if _, err := io.Copy(io.Discard, stalled); err == nil {
-		t.Error("a download that was cut off looks whole: want a reset")
+		t.Error("the download that was cut off ended with EOF, want a reset")
 	}
 	clients, err := r.store.List(t.Context(), -1, 10)
 	if err != nil || len(clients) != 2 || clients[0].Value != 42 || clients[1].Value != 42 {
 		t.Errorf("register: %+v, %v; want the value 42 for clients 1 and 2", clients, err)
 	}
 	if got := r.logged(t, "msg=call", "Count"); len(got) != 3 {
-		t.Errorf("the log has the ends of %d counting sessions, want 3:\n%s", len(got), got)
+		t.Errorf("the log has the ends of %d sessions, want 3:\n%s", len(got), got)
 	}
 }
 
-// TestShutdownLetsDownloadsEnd: what is being read goes on to its end.
+// TestShutdownLetsDownloadsEnd: a shutdown waits for a download that is being read.
 func TestShutdownLetsDownloadsEnd(t *testing.T) {
 	r := start(t)
 	want := content(80 << 20)
 	r.write(t, "big", want)
-	nc, err := net.Dial("tcp", r.legacyAddr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	if _, err := nc.Write([]byte("big")); err != nil {
-		t.Fatal(err)
-	}
+	nc := dialOld(t, r.legacyAddr())
+	nc.send(t, "big")
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(nc, first); err != nil {
 		t.Fatal(err)
@@ -115,7 +101,7 @@ func TestShutdownLetsDownloadsEnd(t *testing.T) {
 	}
 	rest, err := io.ReadAll(nc)
 	if err != nil || !bytes.Equal(append(first, rest...), want) {
-		t.Errorf("got %d bytes, error %v; want the %d of the file", 1+len(rest), err, len(want))
+		t.Errorf("read %d bytes, %v; want the %d of the file", 1+len(rest), err, len(want))
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("serve: %v", err)

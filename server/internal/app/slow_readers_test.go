@@ -19,10 +19,10 @@ import (
 // clients are served. PARITY_DOOR_SCALE=full opens 15,800 and waits until all are closed.
 func TestGetsThatNobodyReads(t *testing.T) {
 	full := os.Getenv("PARITY_DOOR_SCALE") == "full"
-	for _, deaf := range []bool{false, true} {
+	for _, notReading := range []bool{false, true} {
 		name, window := "no window", uint32(0)
-		if deaf {
-			name, window = "deaf", 1<<30
+		if notReading {
+			name, window = "not reading", 1<<30
 		}
 		t.Run(name, func(t *testing.T) {
 			b := startBesieged(t)
@@ -31,7 +31,7 @@ func TestGetsThatNobodyReads(t *testing.T) {
 			peers := make([]*h2test.Peer, conns)
 			for i := range peers {
 				peers[i] = b.peer(t, window)
-				if deaf {
+				if notReading {
 					peers[i].Grant(0, 1<<30)
 				} else {
 					peers[i].Read()
@@ -52,17 +52,17 @@ func TestGetsThatNobodyReads(t *testing.T) {
 			}
 			time.Sleep(sendTimeout)
 			for i, id := range ids {
-				if deaf {
+				if notReading {
 					break
 				}
 				if r, err := peers[i%conns].Await(id, 2*sendTimeout, h2test.Ended); err != nil || codes.Code(r.Code) != codes.ResourceExhausted {
-					t.Fatalf("call %d: %+v, %v; want ResourceExhausted", i, r, err)
+					t.Fatalf("call %d = %+v, %v; want ResourceExhausted", i, r, err)
 				}
 			}
-			// A client that does not read answers no pings either.
-			for end := time.Now().Add(3 * sendTimeout); deaf && b.metric(t, "parity_grpc_connections") > 1; time.Sleep(time.Second) {
+			// A client that does not read does not answer pings either.
+			for end := time.Now().Add(3 * sendTimeout); notReading && b.metric(t, "parity_grpc_connections") > 1; time.Sleep(time.Second) {
 				if time.Now().After(end) {
-					t.Fatalf("not cut off: %s", b.page(t, "/metrics"))
+					t.Fatalf("the connections are still open:\n%s", b.page(t, "/metrics"))
 				}
 			}
 		})
@@ -97,14 +97,14 @@ func TestDrawsThatNobodyReads(t *testing.T) {
 		if logged, err = os.ReadFile(b.log); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(logged), "msg=DrawResponse") { // what bounded did last
+		if strings.Contains(string(logged), "msg=DrawResponse") { // bounded ends with a Draw
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("the log is behind")
+			t.Fatal("the log lacks the Draw of the last check")
 		}
 	}
 	if n := strings.Count(string(logged), "msg=Increment"); n > 0 {
-		t.Errorf("%d numbers were made that nobody has taken", n)
+		t.Errorf("the server drew %d numbers, want 0", n)
 	}
 }

@@ -13,10 +13,11 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// errGoneAway says that the reader did not want the rest.
-var errGoneAway = errors.New("gone away")
+// errCancelled means that the reader has cancelled the download.
+var errCancelled = errors.New("cancelled by the reader")
 
-// fetch returns the pieces as they came, and with an error those that came before.
+// fetch downloads a file, or a range of it, and returns the pieces as they arrived. With
+// an error it returns the pieces before it.
 func (r *soakReader) fetch(ctx context.Context, name string, off, limit int64) ([][]byte, error) {
 	switch d := r.door.(type) {
 	case rpcDoor:
@@ -24,7 +25,7 @@ func (r *soakReader) fetch(ctx context.Context, name string, off, limit int64) (
 	case legacyDoor:
 		return r.fetchLegacy(ctx, d.files, name)
 	}
-	return nil, fmt.Errorf("no way to read through %T", r.door)
+	return nil, fmt.Errorf("cannot download through %T", r.door)
 }
 
 func (r *soakReader) fetchRPC(ctx context.Context, files filesv1.FileServiceClient, req *filesv1.GetRequest) (pieces [][]byte, err error) {
@@ -44,18 +45,18 @@ func (r *soakReader) fetchRPC(ctx context.Context, files filesv1.FileServiceClie
 		case errors.Is(err, io.EOF) && complete:
 			return pieces, nil
 		case errors.Is(err, io.EOF):
-			return pieces, errors.New("ended without a checksum")
+			return pieces, errors.New("EOF without a checksum")
 		case err != nil:
 			return pieces, err
 		}
 		pieces = append(pieces, resp.GetData())
 		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), resp.GetData())
 		if complete = resp.Crc32C != nil; complete && resp.GetCrc32C() != sum {
-			return pieces, fmt.Errorf("checksum %08x of bytes that have %08x", resp.GetCrc32C(), sum)
+			return pieces, fmt.Errorf("checksum %08x, want %08x", resp.GetCrc32C(), sum)
 		}
 		if r.manner.cancels {
 			cancel()
-			return pieces, errGoneAway
+			return pieces, errCancelled
 		}
 		if !complete {
 			time.Sleep(r.manner.pause)
@@ -72,7 +73,7 @@ func (r *soakReader) fetchLegacy(ctx context.Context, addr, name string) (pieces
 	deadline, _ := ctx.Deadline()
 	nc.SetDeadline(deadline)
 	if r.manner.pause > 0 || r.manner.cancels {
-		nc.(*net.TCPConn).SetReadBuffer(64 << 10) // or the kernel would be the fast reader
+		nc.(*net.TCPConn).SetReadBuffer(64 << 10) // else the kernel would read ahead
 	}
 	if _, err := nc.Write([]byte(name)); err != nil {
 		return nil, err
@@ -84,13 +85,13 @@ func (r *soakReader) fetchLegacy(ctx context.Context, addr, name string) (pieces
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			if string(b[:n]) == "File not found" && !strings.HasPrefix(name, "still") {
-				return pieces, errors.New("not found, though it was there all the time")
+				return pieces, errors.New("not found, although the file exists all the time")
 			}
 			return pieces, nil
 		case err != nil:
 			return pieces, err
 		case r.manner.cancels:
-			return pieces, errGoneAway
+			return pieces, errCancelled
 		}
 		time.Sleep(r.manner.pause)
 	}

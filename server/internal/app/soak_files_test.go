@@ -16,28 +16,29 @@ import (
 	"example.com/parity/server/internal/filecache"
 )
 
-// soakBytes is what the contents of all files are made of: see soakFile.
+// soakBytes is the period of which the contents of all files consist.
 var soakBytes = sync.OnceValue(func() []byte {
 	b := make([]byte, soakPeriod)
 	rand.NewChaCha8([32]byte{1}).Read(b)
 	return b
 })
 
-// soakFile is a file each generation of which has a content that follows from its
-// name and its number, so that bytes tell which generation they are of.
+// soakFile is a file that is rewritten again and again. The name of the file and the
+// number of the generation determine the content, so that bytes read can be attributed to
+// a generation.
 type soakFile struct {
 	name    string
-	size    int64                                // of generation 0, and the least of all
-	grows   bool                                 // other generations may be longer
-	rewrite func(path string, data []byte) error // nil: there is one generation only
+	size    int64                                // of generation 0; no generation is smaller
+	grows   bool                                 // other generations may be larger
+	rewrite func(path string, data []byte) error // nil: never rewritten
 
 	mu   sync.Mutex         // held while the file is rewritten; guards slow
 	slow map[int64]struct{} // generations that took too long to write
 
-	begun, done atomic.Int64 // the newest generation that is being or has been written
+	begun, done atomic.Int64 // the newest generation whose writing has begun, or is done
 }
 
-// manner returns the first word of the name, which says how the file is rewritten.
+// manner returns the first word of the name: how the file is rewritten.
 func (f *soakFile) manner() string {
 	manner, _, _ := strings.Cut(f.name, " ")
 	return manner
@@ -51,8 +52,8 @@ func (f *soakFile) sizeOf(generation int64) int64 {
 	return f.size
 }
 
-// pieces calls each with the pieces that together are the bytes of a generation from
-// off to end, until one returns false.
+// pieces calls each for consecutive pieces of a generation from off to end, until it
+// returns false.
 func (f *soakFile) pieces(generation, off, end int64, each func(piece []byte) bool) bool {
 	h := fnv.New64a()
 	fmt.Fprint(h, f.name, generation)
@@ -76,8 +77,8 @@ func (f *soakFile) content(generation int64) []byte {
 	return data
 }
 
-// is reports whether data is what a generation has from off on, and all of it up to
-// limit if it is complete.
+// is reports whether data is what a generation has at off and, if complete, whether it
+// extends to limit or the end of the file.
 func (f *soakFile) is(generation int64, data []byte, off, limit int64, complete bool) bool {
 	end := f.sizeOf(generation)
 	if limit > 0 {
@@ -117,9 +118,9 @@ func (s *soak) makeFiles(t *testing.T) {
 	}
 }
 
-// overwrite writes over what was there, in one system call, and then cuts off what
-// is left of it. The other way round the file would, for a moment, be shorter but
-// have the old bytes and the old time, by which nobody can tell.
+// overwrite overwrites the content in one system call and then truncates the file.
+// If it truncated first, the shorter file would for a moment have the old bytes and the
+// old modification time, and no reader could detect that.
 func overwrite(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -132,10 +133,10 @@ func overwrite(path string, data []byte) error {
 	return f.Truncate(int64(len(data)))
 }
 
-// truncate empties the file and writes it anew.
+// truncate empties the file and then writes it.
 func truncate(path string, data []byte) error { return os.WriteFile(path, data, 0o600) }
 
-// replace puts another file in its place.
+// replace renames another file to path.
 func (s *soak) replace(path string, data []byte) error {
 	scratch := filepath.Join(s.scratch, filepath.Base(path))
 	if err := os.WriteFile(scratch, data, 0o600); err != nil {
@@ -144,7 +145,7 @@ func (s *soak) replace(path string, data []byte) error {
 	return os.Rename(scratch, path)
 }
 
-// rewrite rewrites f again and again.
+// rewrite rewrites f repeatedly until end.
 func (s *soak) rewrite(t *testing.T, f *soakFile, end time.Time) {
 	for generation := int64(1); time.Now().Before(end); generation++ {
 		data := f.content(generation)
@@ -162,13 +163,13 @@ func (s *soak) rewrite(t *testing.T, f *soakFile, end time.Time) {
 			return
 		}
 		s.count(f.manner() + " files: rewritten")
-		// From what looks unsettled all the time to what can be cached.
+		// Sometimes too short for the file to be cached, sometimes long enough.
 		time.Sleep(rand.N(200 * time.Millisecond))
 	}
 }
 
-// mayBeTorn reports whether one of the generations took so long to write that the
-// file could look settled in the meantime. What is renamed is always whole.
+// mayBeTorn reports whether one of the generations took so long to write that the cache
+// may have taken a half-written file as settled. A file that is renamed is never torn.
 func (f *soakFile) mayBeTorn(from, to int64) bool {
 	if f.manner() == "renamed" {
 		return false

@@ -26,28 +26,28 @@ import (
 )
 
 const (
-	// soakPeriod is after how many bytes a file's content repeats: a prime, so that
-	// no two blocks or pieces of blocks are alike.
+	// soakPeriod is the number of bytes after which a file's content repeats. It is a
+	// prime, so that no two blocks or pieces of blocks are equal.
 	soakPeriod = 1_299_709
-	// soakSlowWrite is how long one write may take. One that takes longer than the
-	// cache waits for a file to settle leaves a file that looks settled and is half
-	// old, half new on disk. Far less than that wait: a reader may have begun before.
+	// soakSlowWrite is the longest time of an ordinary write. If a write takes longer than
+	// the cache waits for a file to settle, the half-written file looks settled. This
+	// bound is far less than that wait, because a reader may have begun earlier.
 	soakSlowWrite = 10 * time.Millisecond
-	// soakRetained is how many replies a reader keeps, to look at them once more when
-	// the memory that they came from may have been used again.
+	// soakRetained is how many downloads a reader keeps and compares again later, when
+	// their memory may have been reused.
 	soakRetained = 4
-	// soakGzipped is the largest file that is fetched compressed, which takes long: two
-	// blocks and a byte.
+	// soakGzipped is the size of the largest file that is downloaded compressed, because
+	// compression is slow. It is more than two blocks and a byte.
 	soakGzipped = 2 << 20
-	// soakPatience is how long one read may take. With the race detector, two dozen
+	// soakPatience is the longest time of one download. With the race detector, two dozen
 	// readers on two processors take half a minute for 2 MiB compressed.
 	soakPatience = 3 * time.Minute
 )
 
-// TestSoak reads files through every door, in every way, for a while
-// (PARITY_SOAK_TIME, 3 s by default), through a cache that is too small for them, while
-// some of them are rewritten. Every byte is compared: a buffer that is used again
-// while somebody still sends it makes no error, only another file.
+// TestSoak downloads files through every door and in every manner for PARITY_SOAK_TIME
+// (3 s by default), through a cache that is too small for them, while some of them are
+// rewritten. It compares every byte: a buffer that is reused while it is still being sent
+// causes no error but wrong content.
 func TestSoak(t *testing.T) {
 	duration := 3 * time.Second
 	if text := os.Getenv("PARITY_SOAK_TIME"); text != "" {
@@ -80,7 +80,7 @@ func TestSoak(t *testing.T) {
 	for doorName, d := range doors {
 		for _, m := range soakManners {
 			if _, isRPC := d.(rpcDoor); m.ranged && !isRPC {
-				continue // the original protocol has whole files only
+				continue // the original protocol has no ranges
 			}
 			r := &soakReader{soak: s, kind: doorName + ", " + m.name, door: d, manner: m, largest: 1 << 30}
 			if doorName == "gzip" {
@@ -96,27 +96,27 @@ func TestSoak(t *testing.T) {
 		t.Logf("%7d %s", s.outcomes[outcome], outcome)
 	}
 	if t.Failed() {
-		return // all have stopped early
+		return // the readers have stopped early
 	}
 	for _, manner := range []string{"overwritten", "truncated", "renamed"} {
 		kinds = append(kinds, manner+" files: rewritten", manner+" files: right")
 	}
 	for _, kind := range append(kinds, "still files: right", "changed under its reader") {
 		if s.outcomes[kind] == 0 {
-			t.Errorf("%s: never happened", kind)
+			t.Errorf("outcome %q never happened", kind)
 		}
 	}
 	cache := s.cache.Stats()
 	t.Logf("cache: %+v", cache)
 	if cache.Hits == 0 || cache.Fills == 0 || cache.Joins == 0 || cache.Uncached == 0 || cache.Evictions == 0 {
-		t.Errorf("the cache did not do all that it can: %+v", cache)
+		t.Errorf("not every operation of the cache was used: %+v", cache)
 	}
 	if !zipped.seen.Load() {
 		t.Error("nothing was compressed")
 	}
 }
 
-// compressions sees whether a server compresses what it sends.
+// compressions is a stats.Handler that records whether the server compresses responses.
 type compressions struct{ seen atomic.Bool }
 
 func (c *compressions) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
@@ -131,7 +131,7 @@ func (c *compressions) HandleRPC(_ context.Context, s stats.RPCStats) {
 // soak is a server with files of known content.
 type soak struct {
 	*running
-	scratch string // where files are written that are then renamed
+	scratch string // directory for files to be renamed
 	files   []*soakFile
 
 	mu       sync.Mutex
@@ -144,12 +144,12 @@ func (s *soak) count(outcome string) {
 	s.outcomes[outcome]++
 }
 
-// soakManner is how a file is read.
+// soakManner is how a file is downloaded.
 type soakManner struct {
 	name    string
-	ranged  bool          // a part of the file
-	pause   time.Duration // between two pieces; none for small files
-	cancels bool          // goes away after the first piece
+	ranged  bool          // only a range of the file
+	pause   time.Duration // between two pieces
+	cancels bool          // after the first piece
 }
 
 var soakManners = []soakManner{
@@ -159,19 +159,20 @@ var soakManners = []soakManner{
 	{name: "cancelled", cancels: true},
 }
 
-// soakReader reads files through one door in one manner.
+// soakReader downloads files through one door in one manner.
 type soakReader struct {
 	*soak
 	kind    string
 	door    door
 	manner  soakManner
-	largest int64 // leaves larger files alone
+	largest int64 // size of a file that it downloads
 
-	retained []func() error // look at earlier replies once more
+	retained []func() error // compare earlier downloads again
 }
 
+// read downloads files until end.
 func (r *soakReader) read(t *testing.T, end time.Time) {
-	// On a machine that is busy with other things, go on until it was right once.
+	// On a busy machine it continues until one download was right.
 	for right, late := false, end.Add(30*time.Second); (!right && time.Now().Before(late) || time.Now().Before(end)) && !t.Failed(); {
 		f := r.files[rand.N(len(r.files))]
 		if f.size > r.largest || r.manner.cancels && f.size == 0 {
@@ -190,15 +191,15 @@ func (r *soakReader) read(t *testing.T, end time.Time) {
 		}
 		for len(r.retained) > soakRetained {
 			if err := r.retained[0](); err != nil {
-				t.Errorf("%s: later: %v", r.kind, err)
+				t.Errorf("%s: compared again: %v", r.kind, err)
 			}
 			r.retained = r.retained[1:]
 		}
 	}
 }
 
-// readFile reads f, or a part of it, and says how it went: "right", "changed" or,
-// where the writer was at fault, "torn". An error is a fault of the server.
+// readFile downloads f, or a range of it, and returns the outcome: "right", "changed" or,
+// if the writer was too slow, "torn". An error is a fault of the server.
 func (r *soakReader) readFile(ctx context.Context, f *soakFile) (outcome string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, soakPatience)
 	defer cancel()
@@ -211,12 +212,12 @@ func (r *soakReader) readFile(ctx context.Context, f *soakFile) (outcome string,
 	newest := f.begun.Load()
 	data := slices.Concat(pieces...)
 	switch {
-	case errors.Is(err, errGoneAway):
+	case errors.Is(err, errCancelled):
 	case f.rewrite != nil && (status.Code(err) == codes.Aborted || errors.Is(err, syscall.ECONNRESET)):
-		// What has come until then is of no use, and of no generation perhaps.
+		// The bytes before the error may belong to no generation.
 		return "changed", nil
 	case status.Code(err) == codes.OutOfRange && f.mayBeTorn(oldest, newest):
-		return "torn", nil // emptied, and not yet written anew
+		return "torn", nil // emptied and not yet written
 	case err != nil:
 		return "", fmt.Errorf("after %d bytes from %d: %w", len(data), off, err)
 	}
@@ -229,22 +230,22 @@ func (r *soakReader) readFile(ctx context.Context, f *soakFile) (outcome string,
 	if f.mayBeTorn(oldest, newest) {
 		return "torn", nil
 	}
-	return "", fmt.Errorf("%d bytes from %d, limit %d, error %v: of none of the generations %d to %d, checksum %08x",
+	return "", fmt.Errorf("%d bytes from %d, limit %d, error %v: match none of the generations %d to %d, checksum %08x",
 		len(data), off, limit, err, oldest, newest, crc32.ChecksumIEEE(data))
 }
 
-// retain keeps what was read, where it was read from.
+// retain keeps the pieces of a download, uncopied, to compare them again.
 func (r *soakReader) retain(f *soakFile, generation, off int64, pieces [][]byte) {
 	r.retained = append(r.retained, func() error {
 		if data := slices.Concat(pieces...); !f.is(generation, data, off, int64(len(data)), false) {
-			return fmt.Errorf("%s: %d bytes from %d have changed since they were right", f.name, len(data), off)
+			return fmt.Errorf("%s: %d bytes from %d have changed since they were compared", f.name, len(data), off)
 		}
 		return nil
 	})
 }
 
-// soakRange returns a part of a file, in half of all cases one that begins or ends
-// near the border of two blocks.
+// soakRange returns a range of a file. Half of all ranges begin near the boundary of two
+// blocks.
 func soakRange(size int64) (off, limit int64) {
 	off = rand.N(size + 1)
 	limit = rand.N(size + 2)

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
@@ -23,7 +26,7 @@ func wantStateError(tb testing.TB, stateFile, want string) {
 	defer cancel()
 	err := Run(ctx, []string{
 		"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=127.0.0.1:0",
-		"--data-dir=" + tb.TempDir(), "--state=bolt:" + stateFile, tb.TempDir(),
+		"--data-dir=" + tb.TempDir(), "--state=sqlite:" + stateFile, tb.TempDir(),
 	}, io.Discard, io.Discard)
 	if err == nil || ExitStatus(err) != exitFailed || strings.Contains(err.Error(), "\n") ||
 		!strings.HasPrefix(err.Error(), "--state: ") || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), stateFile) {
@@ -35,7 +38,7 @@ func wantStateError(tb testing.TB, stateFile, want string) {
 // TestStateInUse: two servers must not write one register.
 func TestStateInUse(t *testing.T) {
 	stateFile := filepath.Join(t.TempDir(), "register")
-	r := start(t, "--state=bolt:"+stateFile)
+	r := start(t, "--state=sqlite:"+stateFile)
 	wantStateError(t, stateFile, "in use by another server")
 
 	// The first one goes on, and when it has ended another may begin.
@@ -43,13 +46,13 @@ func TestStateInUse(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	begin(t, start(t, "--state=bolt:"+stateFile).doors(t)["legacy"], 7, 12).close()
+	begin(t, start(t, "--state=sqlite:"+stateFile).doors(t)["legacy"], 7, 12).close()
 }
 
 // TestStateDamaged: a register that cannot be relied upon is left as it is.
 func TestStateDamaged(t *testing.T) {
 	sound := filepath.Join(t.TempDir(), "register")
-	r := start(t, "--state=bolt:"+sound)
+	r := start(t, "--state=sqlite:"+sound)
 	holdNumbers(t, r.doors(t)["grpc"], "7 connect 0; 7 report 81985529216486895; 7 close")
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
@@ -85,8 +88,8 @@ func TestStateDamaged(t *testing.T) {
 func TestStateIsHidden(t *testing.T) {
 	for name, flag := range map[string]string{
 		"numbers.db":   "--data-dir=DIR", // where it is by default
-		"sub/register": "--state=bolt:DIR/sub/register",
-		"real":         "--state=bolt:DIR/link", // the program and its clients may come to it by different names
+		"sub/register": "--state=sqlite:DIR/sub/register",
+		"real":         "--state=sqlite:DIR/link", // the program and its clients may come to it by different names
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -122,5 +125,50 @@ func TestStateIsHidden(t *testing.T) {
 				t.Errorf("List = %v, %v; want f alone", resp, err)
 			}
 		})
+	}
+}
+
+// TestRegisterKeepsItsLocks requests the files of the register from the directory that
+// is served, and then has another program open the register and close it. Without the
+// server's locks that program would think that it was the last one, and remove the log
+// that the server still writes.
+func TestRegisterKeepsItsLocks(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, append([]string{"--data-dir=" + dir, dir}, freePorts...)...)
+	session := begin(t, legacyDoor{numbers: p.legacy, files: p.legacy}, 7, 0)
+	if err := errors.Join(session.report(12), drawOf(t.Context(), session, "odd")); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "numbers.db-wal")
+	before, err := os.Stat(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := filesv1.NewFileServiceClient(p.dial(t))
+	for _, name := range []string{"numbers.db", "numbers.db-wal", "numbers.db-shm"} {
+		_, _, err := download(t.Context(), files, &filesv1.GetRequest{Name: name})
+		wantStatus(t, name, err, codes.NotFound, "FILE_NOT_FOUND")
+	}
+	conn, err := sqlite.OpenConn(filepath.Join(dir, "numbers.db"), sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		value, err := sqlitex.ResultInt64(conn.Prep("SELECT last_value FROM clients WHERE client_id = 7"))
+		if err == nil && value == 12 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the other program reads the value %d, %v; want 12", value, err)
+		}
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.Stat(log); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the other program has removed the log: %v", err)
+	}
+	if err := errors.Join(session.report(13), drawOf(t.Context(), session, "odd"), session.close()); err != nil {
+		t.Error(err)
 	}
 }

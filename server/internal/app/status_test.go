@@ -26,6 +26,6 @@ func wantStatus(t *testing.T, what string, err error, code codes.Code, reason st
 		t.Errorf("%s: %v with %v, want %v with %s", what, err, info, code, reason)
 	}
 	if (violations > 0) != (code == codes.InvalidArgument) {
-		t.Errorf("%s: %v has %d field violations", what, err, violations)
+		t.Errorf("%s: %v has %d field violations, want some only with INVALID_ARGUMENT", what, err, violations)
 	}
 }

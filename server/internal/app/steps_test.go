@@ -39,15 +39,15 @@ func TestStepsAreBounded(t *testing.T) {
 					t.Errorf("took %v, want %v", took, tt.took)
 				}
 				if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-					t.Errorf("%v, want %q", err, tt.want)
+					t.Errorf("run = %v, want %q", err, tt.want)
 				}
 			})
 		})
 	}
 }
 
-// TestEndIsBounded: the program ends even if a step hangs that is not bounded by itself,
-// and names the step.
+// TestEndIsBounded: the program ends even if a step without a bound of its own hangs. The
+// error names the step.
 func TestEndIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
@@ -60,7 +60,7 @@ func TestEndIsBounded(t *testing.T) {
 			return nil
 		})
 		if err == nil || !strings.Contains(err.Error(), "the impossible") || time.Since(began) != time.Second+exitGrace {
-			t.Errorf("%v after %v", err, time.Since(began))
+			t.Errorf("run = %v after %v, want an error that names the step after %v", err, time.Since(began), time.Second+exitGrace)
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 // faultPatience bounds every wait of these tests.
 const faultPatience = 60 * time.Second
 
+// valueOf returns a client's last value, 0 if the register does not have it.
 func valueOf(t *testing.T, numbers numbersv1.NumberServiceClient, id int32) int64 {
 	t.Helper()
 	for _, c := range listClients(t, numbers, 1000) {
@@ -26,48 +26,43 @@ func valueOf(t *testing.T, numbers numbersv1.NumberServiceClient, id int32) int6
 	return 0
 }
 
+// awaitValue waits until a client's last value is want.
 func awaitValue(t *testing.T, numbers numbersv1.NumberServiceClient, id int32, want int64) {
 	t.Helper()
 	for end := time.Now().Add(faultPatience); valueOf(t, numbers, id) != want; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("client %d is at %d, want %d", id, valueOf(t, numbers, id), want)
+			t.Fatalf("client %d has value %d, want %d", id, valueOf(t, numbers, id), want)
 		}
 	}
-}
-
-// faultScale returns the number in the environment variable name, else ordinary.
-func faultScale(t *testing.T, name string, ordinary int) int {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return ordinary
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("%s is %q, want a number", name, text)
-	}
-	return n
 }
 
 // startAlone starts a server and returns it and the path of its log.
 func startAlone(t *testing.T, flags ...string) (p *process, log string) {
 	t.Helper()
-	dataDir := t.TempDir()
-	args := append([]string{"--grpc=127.0.0.1:0", "--legacy=127.0.0.1:0", "--admin=", "--data-dir=" + dataDir}, flags...)
-	return startProcess(t, append(args, t.TempDir())...), filepath.Join(dataDir, "server.log")
+	log = filepath.Join(t.TempDir(), "server.log")
+	return startProcess(t, serverArgs(t, t.TempDir(), append(flags, "--log-file="+log)...)...), log
+}
+
+// startForStrangers starts a server that admits PARITY_FAULT_STRANGERS connections (400 by
+// default), three quarters of them from one address.
+func startForStrangers(t *testing.T) (p *process, log string, strangers int) {
+	t.Helper()
+	const limit = 16_384 // of all connections, by default
+	strangers = setting(t, "PARITY_FAULT_STRANGERS", 400)
+	raiseFileLimit(t, strangers+100)
+	flags := []string{"--state=memory:"}
+	if strangers < limit {
+		flags = append(flags, fmt.Sprintf("--legacy-connections=%d", strangers), fmt.Sprintf("--legacy-connections-per-address=%d", strangers*3/4))
+	}
+	p, log = startAlone(t, flags...)
+	return p, log, strangers
 }
 
 // TestFaultSilentStrangers fills the server with silent connections from one address.
 // New clients are still admitted at once, and counting clients are not disturbed.
 // PARITY_FAULT_STRANGERS=16384 fills a server with the default limits.
 func TestFaultSilentStrangers(t *testing.T) {
-	strangers := faultScale(t, "PARITY_FAULT_STRANGERS", 400)
-	raiseFileLimit(t, strangers+100)
-	flags := []string{"--state=memory:"}
-	if strangers < 16_384 {
-		flags = []string{"--state=memory:", fmt.Sprintf("--legacy-connections=%d", strangers), fmt.Sprintf("--legacy-connections-per-address=%d", strangers*3/4)}
-	}
-	p, log := startAlone(t, flags...)
+	p, log, strangers := startForStrangers(t)
 	counting := dialOld(t, p.legacy)
 	counting.send(t, "1")
 	if err := counting.expect("0 ", faultPatience); err != nil {
@@ -81,31 +76,25 @@ func TestFaultSilentStrangers(t *testing.T) {
 		newcomer := dialFrom(t, from, p.legacy)
 		newcomer.send(t, "2")
 		if err := newcomer.expect("0 ", faultPatience); err != nil {
-			t.Errorf("a newcomer from %s: %v", from, err)
+			t.Errorf("a new client from %s: %v", from, err)
 		}
 		newcomer.leave(t)
 	}
-	t.Logf("newcomers were served among %d strangers in %s", strangers, time.Since(began))
+	t.Logf("new clients were served beside %d silent connections in %s", strangers, time.Since(began))
 	counting.send(t, "5 ")
 	counting.leave(t)
 	if err := p.terminate(); err != nil {
 		t.Fatal(err)
 	}
 	if size := sizeOf(t, log); size > 1<<20 {
-		t.Errorf("the log has %d bytes", size)
+		t.Errorf("the log has %d bytes, want 1 MiB at most", size)
 	}
 }
 
 // TestFaultTalkingStrangers opens as many sessions from one address as it may have.
 // Another address can still connect.
 func TestFaultTalkingStrangers(t *testing.T) {
-	strangers := faultScale(t, "PARITY_FAULT_STRANGERS", 400)
-	raiseFileLimit(t, strangers+100)
-	flags := []string{"--state=memory:"}
-	if strangers < 16_384 {
-		flags = []string{"--state=memory:", fmt.Sprintf("--legacy-connections=%d", strangers), fmt.Sprintf("--legacy-connections-per-address=%d", strangers*3/4)}
-	}
-	p, _ := startAlone(t, flags...)
+	p, _, strangers := startForStrangers(t)
 	refused := 0
 	for i := range strangers {
 		stranger := dialOld(t, p.legacy)
@@ -115,12 +104,12 @@ func TestFaultTalkingStrangers(t *testing.T) {
 		}
 	}
 	if want := strangers - strangers*3/4; refused != want {
-		t.Errorf("%d of %d were refused, want %d", refused, strangers, want)
+		t.Errorf("%d of %d sessions were refused, want %d", refused, strangers, want)
 	}
 	newcomer := dialFrom(t, "127.0.0.2", p.legacy)
 	newcomer.send(t, "10000")
 	if err := newcomer.expect("0 ", faultPatience); err != nil {
-		t.Errorf("a newcomer from another address: %v", err)
+		t.Errorf("a new client from another address: %v", err)
 	}
 }
 
@@ -155,16 +144,16 @@ func TestFaultManySessionsOfOneID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), "reason=upstream_limit"); n != 1 {
-		t.Errorf("%d connections closed for the service's limit, want 1", n)
+		t.Errorf("%d connections closed with reason=upstream_limit, want 1", n)
 	}
 }
 
-// TestFaultFloodOfValues sends values in one session as fast as it can. The newest value
+// TestFaultFloodOfValues sends values in one session as fast as possible. The newest value
 // is kept, few are reported, and the log says how many were merged.
 // PARITY_FAULT_FLOOD_MIB=256 measures the cost.
 func TestFaultFloodOfValues(t *testing.T) {
 	const rate = 1000 // the flag's default
-	mib := faultScale(t, "PARITY_FAULT_FLOOD_MIB", 4)
+	mib := setting(t, "PARITY_FAULT_FLOOD_MIB", 4)
 	p, log := startAlone(t)
 	c := dialOld(t, p.legacy)
 	c.send(t, "7")
@@ -180,7 +169,7 @@ func TestFaultFloodOfValues(t *testing.T) {
 	c.leave(t)
 	took := time.Since(began)
 	if got := valueOf(t, numbersv1.NewNumberServiceClient(p.dial(t)), 7); got != 4711 {
-		t.Errorf("the register says %d, want 4711", got)
+		t.Errorf("the register has value %d, want 4711", got)
 	}
 	if err := p.terminate(); err != nil {
 		t.Fatal(err)
@@ -193,10 +182,10 @@ func TestFaultFloodOfValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if most := rate*(int(took/time.Second)+2) + 10; strings.Count(string(text), "msg=Report ") > most {
-		t.Errorf("%d values were reported in %s, want %d at most", strings.Count(string(text), "msg=Report "), took, most)
+		t.Errorf("%d values were reported in %s, want at most %d", strings.Count(string(text), "msg=Report "), took, most)
 	}
 	if n := strings.Count(string(text), "newer values stand for older ones"); n < 1 || n > int(took/time.Second)+2 {
-		t.Errorf("%d lines of merged values in %s", n, took)
+		t.Errorf("%d log lines about merged values in %s, want 1 to %d", n, took, int(took/time.Second)+2)
 	}
 }
 

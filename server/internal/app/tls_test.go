@@ -22,7 +22,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// TestTLS serves with a certificate and takes only clients that have one too.
+// TestTLS serves with a certificate and requires one of clients.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -40,13 +40,15 @@ func TestTLS(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate.Leaf)
 	if err := draw(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}}); err != nil {
-		t.Errorf("with a certificate: %v", err)
+		t.Errorf("Draw with a certificate: %v", err)
 	}
 	if err := draw(&tls.Config{RootCAs: roots}); status.Code(err) != codes.Unavailable {
-		t.Errorf("without a certificate: %v, want Unavailable", err)
+		t.Errorf("Draw without a certificate: %v, want Unavailable", err)
 	}
 }
 
+// newCertificate creates a self-signed certificate of 127.0.0.1, which is also its own
+// authority, and writes it and its key to files.
 func newCertificate(t *testing.T, certFile, keyFile string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -83,7 +85,7 @@ func newCertificate(t *testing.T, certFile, keyFile string) tls.Certificate {
 	return certificate
 }
 
-// TestUpstreamTLS calls a server that takes only clients with a certificate.
+// TestUpstreamTLS runs a gateway in front of a server that requires a client certificate.
 func TestUpstreamTLS(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

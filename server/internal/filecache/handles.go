@@ -80,13 +80,23 @@ func (h *handles) borrow(dir *generation, info Info) (*handle, error) {
 // openNow opens a regular file that may be seen, as it is now. It must be given back.
 func (h *handles) openNow(dir *generation, name string) (*handle, fs.FileInfo, error) {
 	h.closeIdle(h.idlest-1, time.Time{})
-	// O_NONBLOCK: opening a FIFO must not wait for its writer.
+	// A hidden file must not even be opened: closing it would release all record locks
+	// that this process has on it, those of the register's database for example.
+	fi, err := dir.root.Stat(name)
+	if err != nil {
+		return nil, nil, mapNotFound(err)
+	}
+	if !h.mayBeSeen(fi) {
+		return nil, nil, ErrNotFound
+	}
+	// Something else may have taken the name meanwhile. O_NONBLOCK: opening a FIFO must
+	// not wait for its writer.
 	disk, err := dir.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, mapNotFound(err)
 	}
-	fi, err := disk.Stat()
-	if err == nil && (!fi.Mode().IsRegular() || h.hidden != nil && h.hidden(fi)) {
+	fi, err = disk.Stat()
+	if err == nil && !h.mayBeSeen(fi) {
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -109,6 +119,11 @@ func (h *handles) openNow(dir *generation, name string) (*handle, fs.FileInfo, e
 		unused.disk.Close()
 	}
 	return f, fi, nil
+}
+
+// mayBeSeen reports whether a file is regular and not hidden.
+func (h *handles) mayBeSeen(fi fs.FileInfo) bool {
+	return fi.Mode().IsRegular() && (h.hidden == nil || !h.hidden(fi))
 }
 
 func (h *handles) use(f *handle) {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -249,8 +248,7 @@ func (a *files) note(path string) {
 
 // hold opens the file, unless another one has come to its path since.
 func (f *file) hold(path string) {
-	// O_NONBLOCK: it may be a FIFO by now.
-	held, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	held, err := os.OpenFile(path, holdFlags, 0)
 	if err != nil {
 		return
 	}

@@ -1,7 +1,9 @@
 package register
 
 import (
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,6 +61,29 @@ func eachKindParallel(b *testing.B, save func(s Store, id int32, next func() boo
 			b.SetParallelism(benchClients / runtime.GOMAXPROCS(0))
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) { save(s, ids.Add(1), pb.Next) })
+		})
+	}
+}
+
+// BenchmarkTransaction commits groups of records to a file.
+func BenchmarkTransaction(b *testing.B) {
+	for _, size := range []int{1, 200, groupRecords} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			d, _, err := openDatabase(filepath.Join(b.TempDir(), "numbers.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.close()
+			rows := make([]row, size)
+			b.ReportAllocs()
+			for v := int64(1); b.Loop(); v++ {
+				for i := range rows {
+					rows[i] = row{int32(i * 2), Record{Number: 1, Value: v, Revision: v, Writer: v << 20, Seen: seen(int(v % 60))}}
+				}
+				if err := d.write(rows); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -3,7 +3,6 @@ package register
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"path/filepath"
 	"slices"
@@ -22,24 +21,14 @@ var kinds = []struct {
 	{name: "memory", opener: func(testing.TB) func() Store {
 		return func() Store { return NewMemory() }
 	}},
-	{name: "bolt", durable: true, opener: func(tb testing.TB) func() Store {
+	{name: "sqlite", durable: true, opener: func(tb testing.TB) func() Store {
 		path := filepath.Join(tb.TempDir(), "numbers.db")
-		return func() Store { return openBolt(tb, path) }
+		return func() Store { return openSQLite(tb, path) }
 	}},
 	{name: "redis", durable: true, opener: func(tb testing.TB) func() Store {
 		url := newRedisURL(tb)
 		return func() Store { return openRedis(tb, url) }
 	}},
-}
-
-func openBolt(tb testing.TB, path string) *Bolt {
-	tb.Helper()
-	b, err := OpenBolt(path, slog.New(slog.DiscardHandler))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { b.Close() })
-	return b
 }
 
 // eachKind runs a test against every store.

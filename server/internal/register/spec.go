@@ -9,7 +9,7 @@ import (
 
 // The kinds of store, as a specification begins.
 const (
-	boltPrefix   = "bolt:"
+	sqlitePrefix = "sqlite:"
 	memoryPrefix = "memory:"
 	redisPrefix  = "redis://"
 	redissPrefix = "rediss://"
@@ -18,7 +18,7 @@ const (
 // Validate reports what is wrong with a specification, without opening anything.
 // These are specifications:
 //
-//	bolt:PATH                      a file of this server
+//	sqlite:PATH                    a file of this server
 //	memory:                        nothing that outlasts the process
 //	redis://[USER:PASSWORD@]HOST[:PORT][/DB]    a Redis that servers share
 //	rediss://…                     the same over TLS
@@ -28,15 +28,18 @@ func Validate(spec string) error {
 		return nil
 	case strings.HasPrefix(spec, memoryPrefix):
 		return fmt.Errorf("%q: nothing may follow %q", spec, memoryPrefix)
-	case spec == boltPrefix:
+	case spec == sqlitePrefix:
 		return fmt.Errorf("%q: the path of the file is missing", spec)
-	case strings.HasPrefix(spec, boltPrefix):
+	case strings.HasPrefix(spec, sqlitePrefix):
 		return nil
 	case strings.HasPrefix(spec, redisPrefix), strings.HasPrefix(spec, redissPrefix):
 		_, err := redisOptions(spec)
 		return err
 	}
-	return fmt.Errorf("%q is no store: it must be bolt:PATH, memory:, redis://HOST:PORT or rediss://HOST:PORT", spec)
+	if path, ok := strings.CutPrefix(spec, "bolt:"); ok {
+		return fmt.Errorf("%q: the register is no longer kept in bbolt files; use sqlite:%s", spec, path)
+	}
+	return fmt.Errorf("%q is no store: it must be sqlite:PATH, memory:, redis://HOST:PORT or rediss://HOST:PORT", spec)
 }
 
 // Open opens the store that spec names; see Validate. log is told of changes in the
@@ -48,8 +51,8 @@ func Open(ctx context.Context, spec string, log *slog.Logger) (Store, error) {
 	if spec == memoryPrefix {
 		return NewMemory(), nil
 	}
-	if path, ok := strings.CutPrefix(spec, boltPrefix); ok {
-		return openedAs(OpenBolt(path, log))
+	if path, ok := strings.CutPrefix(spec, sqlitePrefix); ok {
+		return openedAs(OpenSQLite(path, log))
 	}
 	return openedAs(OpenRedis(ctx, spec, log))
 }
@@ -62,12 +65,16 @@ func openedAs[S Store](s S, err error) (Store, error) {
 	return s, nil
 }
 
-// OwnFiles returns the paths of the files that the store spec names keeps its
-// state in, with those that a start which was cut off has left. They are nobody
-// else's business.
+// OwnFiles returns the paths of the files in which the store that spec names keeps its
+// state, including those that an interrupted start has left. They need not exist.
 func OwnFiles(spec string) []string {
-	if path, ok := strings.CutPrefix(spec, boltPrefix); ok && path != "" {
-		return append([]string{path}, unfinished(path)...)
+	path, ok := strings.CutPrefix(spec, sqlitePrefix)
+	if !ok || path == "" {
+		return nil
 	}
-	return nil
+	files := []string{path}
+	for _, suffix := range companions {
+		files = append(files, resolved(path)+suffix)
+	}
+	return append(files, unfinished(path)...)
 }

@@ -3,7 +3,7 @@ package register
 import (
 	"context"
 	"log/slog"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,14 +11,15 @@ import (
 func TestValidate(t *testing.T) {
 	for _, test := range []struct{ spec, want string }{
 		{"memory:", ""},
-		{"bolt:numbers.db", ""},
-		{"bolt:/var/lib/parity/numbers.db", ""},
+		{"sqlite:numbers.db", ""},
+		{"sqlite:/var/lib/parity/numbers.db", ""},
+		{"bolt:numbers.db", "use sqlite:numbers.db"},
 		{"redis://localhost:6379/3", ""},
 		{"redis://user:pass@localhost", ""},
 		{"rediss://localhost:6380?skip_verify=true", ""},
 		{"", `"" is no store`},
 		{"numbers.db", `"numbers.db" is no store`},
-		{"bolt:", "the path of the file is missing"},
+		{"sqlite:", "the path of the file is missing"},
 		{"memory:x", "nothing may follow"},
 		{"redis:localhost", `"redis:localhost" is no store`},
 		{"redis://localhost/three", "invalid database number"},
@@ -43,7 +44,7 @@ func TestValidate(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	path := t.TempDir() + "/numbers.db"
-	for _, spec := range []string{"memory:", "bolt:" + path} {
+	for _, spec := range []string{"memory:", "sqlite:" + path} {
 		s, err := Open(t.Context(), spec, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
@@ -52,19 +53,15 @@ func TestOpen(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, file := range OwnFiles(spec) {
-			if _, err := os.Stat(file); err != nil {
-				t.Error(err)
-			}
-		}
 	}
-	if got := OwnFiles("bolt:" + path); len(got) != 1 || got[0] != path {
-		t.Errorf("OwnFiles = %q, want %q", got, path)
+	want := []string{path, path + "-wal", path + "-shm", path + "-journal"}
+	if got := OwnFiles("sqlite:" + path); !slices.Equal(got, want) {
+		t.Errorf("OwnFiles = %q, want %q", got, want)
 	}
 	if got := OwnFiles("redis://localhost"); got != nil {
 		t.Errorf("OwnFiles = %q, want none", got)
 	}
-	if s, err := Open(t.Context(), "bolt:"+t.TempDir(), slog.Default()); s != nil || err == nil {
+	if s, err := Open(t.Context(), "sqlite:"+t.TempDir(), slog.Default()); s != nil || err == nil {
 		t.Errorf("Open of a directory = %v, %v, want nil and an error", s, err)
 	}
 }

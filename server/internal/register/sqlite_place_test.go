@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestBoltNotInPlace takes the file from under an open store, and brings it back.
-func TestBoltNotInPlace(t *testing.T) {
+// TestSQLiteNotInPlace takes the file from under an open store, and brings it back.
+func TestSQLiteNotInPlace(t *testing.T) {
 	rename := func(t *testing.T, from, to string) {
 		t.Helper()
 		if err := os.Rename(from, to); err != nil {
@@ -40,11 +40,22 @@ func TestBoltNotInPlace(t *testing.T) {
 		}, {
 			name: "replaced",
 			take: func(t *testing.T, path string) {
-				rename(t, path, path+".kept")
-				openBolt(t, path).Close()
+				for _, suffix := range []string{"", "-wal", "-shm"} {
+					rename(t, path+suffix, path+".kept"+suffix)
+				}
+				openSQLite(t, path).Close()
 			},
-			back: func(t *testing.T, path string) { rename(t, path+".kept", path) },
+			back: func(t *testing.T, path string) {
+				for _, suffix := range []string{"", "-wal", "-shm"} {
+					rename(t, path+".kept"+suffix, path+suffix)
+				}
+			},
 			want: "it was replaced",
+		}, {
+			name: "log removed",
+			take: func(t *testing.T, path string) { rename(t, path+"-wal", path+".kept") },
+			back: func(t *testing.T, path string) { rename(t, path+".kept", path+"-wal") },
+			want: "it was removed",
 		}, {
 			name: "a file in place of the directory",
 			take: func(t *testing.T, path string) {
@@ -74,7 +85,7 @@ func TestBoltNotInPlace(t *testing.T) {
 					t.Fatal(err)
 				}
 				path := filepath.Join(dir, "numbers.db")
-				b := openBolt(t, path)
+				b := openSQLite(t, path)
 				register(t, b, 7, at(0))
 				isDurable(t, b.Save(7, write(10, 5)))
 				test.take(t, path)
@@ -98,7 +109,7 @@ func TestBoltNotInPlace(t *testing.T) {
 				if err := b.Close(); err != nil {
 					t.Fatal(err)
 				}
-				page := list(t, openBolt(t, path), -1, 10)
+				page := list(t, openSQLite(t, path), -1, 10)
 				want := int64(6)
 				if idle {
 					want = 5

@@ -25,8 +25,8 @@ func names(tb testing.TB, dir string) []string {
 	return names
 }
 
-// TestBoltLeftovers starts after servers that were killed while they made the file.
-func TestBoltLeftovers(t *testing.T) {
+// TestSQLiteLeftovers starts after servers that were killed while they made the file.
+func TestSQLiteLeftovers(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		kill func(t *testing.T, path, unfinished string)
@@ -38,17 +38,17 @@ func TestBoltLeftovers(t *testing.T) {
 			}
 		}, 0},
 		{"while it was written", func(t *testing.T, _, unfinished string) {
-			if err := os.WriteFile(unfinished, boltFile(t, 0)[:5000], 0o600); err != nil {
+			if err := os.WriteFile(unfinished, sqliteFile(t, 0)[:5000], 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, 0},
 		{"before it had its name", func(t *testing.T, _, unfinished string) {
-			if err := makeRegister(unfinished); err != nil {
+			if err := createDatabase(unfinished); err != nil {
 				t.Fatal(err)
 			}
 		}, 0},
 		{"when it had both names", func(t *testing.T, path, unfinished string) {
-			b := openBolt(t, path)
+			b := openSQLite(t, path)
 			register(t, b, 7, at(0))
 			b.Close()
 			if err := os.Link(path, unfinished); err != nil {
@@ -67,14 +67,14 @@ func TestBoltLeftovers(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if own := OwnFiles("bolt:" + path); !slices.Equal(own, []string{path, unfinished}) {
+			if own := OwnFiles("sqlite:" + path); !slices.Equal(own, []string{path, path + "-wal", path + "-shm", path + "-journal", unfinished}) {
 				t.Errorf("OwnFiles = %q, want %q and %q", own, path, unfinished)
 			}
-			b := openBolt(t, path)
+			b := openSQLite(t, path)
 			if page := list(t, b, -1, 10); len(page) != test.want {
 				t.Errorf("List = %+v, want %d clients", page, test.want)
 			}
-			want := append([]string{"numbers.db"}, others...)
+			want := append([]string{"numbers.db", "numbers.db-shm", "numbers.db-wal"}, others...)
 			slices.Sort(want)
 			if got := names(t, dir); !slices.Equal(got, want) {
 				t.Errorf("the directory has %q, want %q", got, want)
@@ -84,17 +84,17 @@ func TestBoltLeftovers(t *testing.T) {
 	}
 }
 
-// TestBoltMadeOnce has many servers make the same register.
-func TestBoltMadeOnce(t *testing.T) {
+// TestSQLiteMadeOnce has many servers make the same register.
+func TestSQLiteMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "numbers.db")
 	var (
 		wg     sync.WaitGroup
 		mu     sync.Mutex
-		opened []*Bolt
+		opened []*SQLite
 	)
 	for range 8 {
 		wg.Go(func() {
-			b, err := OpenBolt(path, slog.New(slog.DiscardHandler))
+			b, err := OpenSQLite(path, slog.New(slog.DiscardHandler))
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -112,13 +112,13 @@ func TestBoltMadeOnce(t *testing.T) {
 		t.Fatalf("%d servers have it open, want 1", len(opened))
 	}
 	isDurable(t, opened[0].Save(7, value(1, 1)))
-	if got := names(t, filepath.Dir(path)); len(got) != 1 {
-		t.Errorf("the directory has %q, want the register alone", got)
+	if got := names(t, filepath.Dir(path)); len(got) != 3 {
+		t.Errorf("the directory has %q, want the register, its log and the index of that", got)
 	}
 }
 
-// TestBoltSymlink makes a register where a symbolic link leads to.
-func TestBoltSymlink(t *testing.T) {
+// TestSQLiteSymlink makes a register where a symbolic link leads to.
+func TestSQLiteSymlink(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "disk"), 0o700); err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestBoltSymlink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want := range int64(2) {
-		b := openBolt(t, path)
+		b := openSQLite(t, path)
 		r, _ := register(t, b, 7, at(0))
 		if r.Value != want {
 			t.Errorf("the value is %d, want %d", r.Value, want)
@@ -138,5 +138,25 @@ func TestBoltSymlink(t *testing.T) {
 	}
 	if got := names(t, filepath.Dir(target)); !slices.Equal(got, []string{"n.db"}) {
 		t.Errorf("the directory has %q, want the register alone", got)
+	}
+}
+
+// TestSQLiteLogAlone starts where the register was moved away without its log. SQLite
+// would apply that log to a new register.
+func TestSQLiteLogAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	if err := os.WriteFile(path+"-wal", []byte("log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenSQLite(path, slog.New(slog.DiscardHandler))
+	if err == nil {
+		s.Close()
+		t.Fatal("opened")
+	}
+	if !strings.Contains(err.Error(), "is missing, but its log is there") {
+		t.Errorf("error %q", err)
+	}
+	if got := names(t, filepath.Dir(path)); !slices.Equal(got, []string{"numbers.db-wal"}) {
+		t.Errorf("the directory has %q, want the log alone", got)
 	}
 }
