@@ -153,12 +153,19 @@ func valueOf(t *testing.T, store register.Store, id int32) int64 {
 }
 
 // recvAll receives until the stream ends, and returns its error, nil for io.EOF.
-func recvAll(stream grpc.BidiStreamingClient[numbersv1.CountRequest, numbersv1.CountResponse]) error {
+func recvAll(stream countClient) error { return recvEach(stream, func(*numbersv1.CountResponse) {}) }
+
+type countClient = grpc.BidiStreamingClient[numbersv1.CountRequest, numbersv1.CountResponse]
+
+// recvEach is recvAll with a call of f for each response.
+func recvEach(stream countClient, f func(*numbersv1.CountResponse)) error {
 	for {
-		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
+		resp, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
+		f(resp)
 	}
 }

@@ -126,19 +126,16 @@ func TestReturningClient(t *testing.T) {
 		}
 		value += 10
 		var committed *numbersv1.Committed
-		for {
-			resp, err := stream.Recv()
-			if errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			switch {
-			case resp.GetIncrement() != nil:
+		err = recvEach(stream, func(resp *numbersv1.CountResponse) {
+			if resp.GetIncrement() != nil {
 				increment = resp.GetIncrement().GetNumber()
-			case resp.GetCommitted() != nil:
+			}
+			if resp.GetCommitted() != nil {
 				committed = resp.GetCommitted()
 			}
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 		if committed.GetReports() != 2 || committed.GetValue() != value {
 			t.Errorf("session %d is confirmed with %v, want 2 reports and %d", i, committed, value)
