@@ -1,20 +1,19 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
+
+	"example.com/parity/internal/reconnect"
+	"example.com/parity/internal/tlsfiles"
 )
 
 const (
@@ -28,14 +27,8 @@ const (
 	callTimeout = 30 * time.Second
 )
 
-// reconnect makes a connection that was lost come back soon after its server.
-var reconnect = grpc.ConnectParams{
-	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
-	MinConnectTimeout: 5 * time.Second,
-}
-
-// server says where the server is and how to speak to it.
-type server struct {
+// dialFlags say where the server is and how to connect to it.
+type dialFlags struct {
 	Addr    string `default:"localhost:50051" placeholder:"HOST:PORT" help:"The server: HOST:PORT (${default}) or a gRPC target such as unix:/path."`
 	TLS     bool   `name:"tls" help:"Use TLS, and trust who the system trusts. Without it and the flags below there is none."`
 	TLSCA   string `name:"tls-ca" placeholder:"FILE" help:"Use TLS, and trust these certificates (PEM) instead."`
@@ -44,20 +37,20 @@ type server struct {
 }
 
 // dial prepares a connection. It is made when it is first used.
-func (s server) dial() (*grpc.ClientConn, error) {
-	if !strings.Contains(s.Addr, ":/") {
+func (f dialFlags) dial() (*grpc.ClientConn, error) {
+	if !strings.Contains(f.Addr, ":/") {
 		// Without a port gRPC would take that of HTTPS.
-		if _, _, err := net.SplitHostPort(s.Addr); err != nil {
+		if _, _, err := net.SplitHostPort(f.Addr); err != nil {
 			return nil, usageError{fmt.Errorf("--addr: %w", err)}
 		}
 	}
-	creds, err := s.credentials()
+	creds, err := f.credentials()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(s.Addr,
+	conn, err := grpc.NewClient(f.Addr,
 		grpc.WithTransportCredentials(creds),
-		grpc.WithConnectParams(reconnect),
+		reconnect.Option(),
 		grpc.WithStaticStreamWindowSize(window),
 		grpc.WithStaticConnWindowSize(window),
 		grpc.WithReadBufferSize(readBuffer),
@@ -69,30 +62,20 @@ func (s server) dial() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-func (s server) credentials() (credentials.TransportCredentials, error) {
-	if !s.TLS && s.TLSCA == "" && s.TLSCert == "" && s.TLSKey == "" {
+func (f dialFlags) credentials() (credentials.TransportCredentials, error) {
+	if !f.TLS && f.TLSCA == "" && f.TLSCert == "" && f.TLSKey == "" {
 		return insecure.NewCredentials(), nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.TLSCA != "" {
-		pem, err := os.ReadFile(s.TLSCA)
-		if err != nil {
-			return nil, fmt.Errorf("--tls-ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--tls-ca: no certificate in %q", s.TLSCA)
-		}
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		return nil, usageError{errors.New("--tls-cert and --tls-key: set both or none")}
 	}
-	if (s.TLSCert == "") != (s.TLSKey == "") {
-		return nil, usageError{errors.New("--tls-cert and --tls-key need each other")}
-	}
-	if s.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
-		if err != nil {
-			return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
+	config, err := tlsfiles.Files{
+		Cert: tlsfiles.File{Flag: "--tls-cert", Path: f.TLSCert},
+		Key:  tlsfiles.File{Flag: "--tls-key", Path: f.TLSKey},
+		CA:   tlsfiles.File{Flag: "--tls-ca", Path: f.TLSCA},
+	}.Client()
+	if err != nil {
+		return nil, err
 	}
 	return credentials.NewTLS(config), nil
 }

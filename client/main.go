@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/parity/client/internal/terminal"
+	"example.com/parity/internal/version"
 )
 
 func main() {
@@ -43,8 +44,9 @@ type streams struct {
 // commandLine is what can be said on it. Each flag can also be said in the
 // environment: --tls-ca as PARITY_CLIENT_TLS_CA.
 type commandLine struct {
-	server
-	JSON bool `name:"json" help:"Print one JSON object a line."`
+	dialFlags
+	Version kong.VersionFlag `help:"Print the version, and exit."`
+	JSON    bool             `name:"json" help:"Print one JSON object a line."`
 
 	Draw    drawCommand    `cmd:"" help:"Draw one number."`
 	Count   countCommand   `cmd:"" help:"Count up, and report and draw as the counting clients do."`
@@ -62,6 +64,7 @@ func run(ctx context.Context, args []string, s streams) error {
 		kong.Name("client"),
 		kong.Description("Use a Parity server over gRPC."),
 		kong.DefaultEnvars("PARITY_CLIENT"),
+		kong.Vars{"version": version.String()},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(int) { helped = true }),
 	)

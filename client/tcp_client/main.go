@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"example.com/parity/client/internal/terminal"
+	"example.com/parity/internal/version"
 	"example.com/parity/legacytcp"
 )
 
@@ -45,6 +46,10 @@ var errUsage = errors.New("usage")
 
 // run does what args say.
 func run(ctx context.Context, args []string, s streams) error {
+	if version.Asked(args) {
+		_, err := fmt.Fprintln(s.out, version.String())
+		return err
+	}
 	if len(args) < 2 {
 		return errUsage
 	}

@@ -18,11 +18,17 @@ import (
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
+
+	"example.com/parity/internal/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if version.Asked(os.Args[1:]) {
+		fmt.Println(version.String())
+		return
+	}
 	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "baseline:", err)
 		os.Exit(1)

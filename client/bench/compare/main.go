@@ -21,11 +21,17 @@ import (
 	"regexp"
 	"syscall"
 	"time"
+
+	"example.com/parity/internal/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if version.Asked(os.Args[1:]) {
+		fmt.Println(version.String())
+		return
+	}
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)

@@ -5,11 +5,15 @@ import (
 	"io"
 
 	"github.com/alecthomas/kong"
+
+	"example.com/parity/internal/version"
 )
 
 // commandLine is the syntax of the command line. Each flag can be set by an environment
 // variable as well: --drain-timeout by PARITY_DRAIN_TIMEOUT.
 type commandLine struct {
+	Version kong.VersionFlag `help:"Print the version, and exit."`
+
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
 	Gateway gatewayCommand `cmd:"" help:"Serve the original TCP protocols alone, in front of gRPC servers elsewhere."`
 }
@@ -38,6 +42,7 @@ func newParser(line *commandLine, stdout, stderr io.Writer, exit func(int)) (*ko
 		kong.Name("server"),
 		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
 		kong.DefaultEnvars("PARITY"),
+		kong.Vars{"version": version.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	"example.com/parity/internal/reconnect"
 	"example.com/parity/server/internal/metrics"
 )
 
@@ -94,7 +93,7 @@ func (c *gatewayCommand) dial(more ...grpc.DialOption) (*grpc.ClientConn, error)
 	upstream, err := grpc.NewClient(c.Upstream, append(more,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(roundRobin),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: upstreamBackoff, MinConnectTimeout: handshakeTimeout}),
+		reconnect.Option(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout, PermitWithoutStream: true}),
 	)...)
 	if err != nil {
@@ -102,5 +101,3 @@ func (c *gatewayCommand) dial(more ...grpc.DialOption) (*grpc.ClientConn, error)
 	}
 	return upstream, nil
 }
-
-var upstreamBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
