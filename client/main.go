@@ -45,7 +45,7 @@ type streams struct {
 // environment: --tls-ca as PARITY_CLIENT_TLS_CA.
 type commandLine struct {
 	dialFlags
-	Version kong.VersionFlag `help:"Print the version, and exit."`
+	Version kong.VersionFlag `env:"-" help:"Print the version, and exit."`
 	JSON    bool             `name:"json" help:"Print one JSON object a line."`
 
 	Draw    drawCommand    `cmd:"" help:"Draw one number."`

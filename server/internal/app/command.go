@@ -12,7 +12,7 @@ import (
 // commandLine is the syntax of the command line. Each flag can be set by an environment
 // variable as well: --drain-timeout by PARITY_DRAIN_TIMEOUT.
 type commandLine struct {
-	Version kong.VersionFlag `help:"Print the version, and exit."`
+	Version kong.VersionFlag `env:"-" help:"Print the version, and exit."`
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
 	Gateway gatewayCommand `cmd:"" help:"Serve the original TCP protocols alone, in front of gRPC servers elsewhere."`

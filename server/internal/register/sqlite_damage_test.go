@@ -84,7 +84,7 @@ func TestSQLiteRefuses(t *testing.T) {
 		{"of no program", query("PRAGMA application_id = 0"), "of another program"},
 		{"a later format", query("PRAGMA user_version = 2"), "has format 2"},
 		{"no table", query("DROP TABLE clients"), "is damaged"},
-		{"another table", query("CREATE TABLE more (x)"), "is damaged"},
+		{"a trigger", query("CREATE TRIGGER t AFTER INSERT ON clients BEGIN DELETE FROM clients; END"), "is damaged"},
 		{"another column", query("ALTER TABLE clients ADD COLUMN more INTEGER"), "is damaged"},
 		{"a row that was edited", query("UPDATE clients SET last_value = 4711 WHERE client_id = 7"), "the row of client 7 does not match its checksum"},
 		{"a number out of range", query("UPDATE clients SET last_number = 1 << 40 WHERE client_id = 8"), "the row of client 8"},

@@ -109,6 +109,7 @@ func TestSQLiteShell(t *testing.T) {
 		}
 		return sum >= 10*clients
 	})
+	execute(t, shell, "CREATE TABLE _another_program (x)") // as Litestream does
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	execute(t, shell, fmt.Sprintf("VACUUM INTO '%s'", backup))
 	close(end)
