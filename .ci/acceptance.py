@@ -4,6 +4,7 @@ them, and with generated Python clients over gRPC.
     python .ci/acceptance.py SERVER-BINARY GENERATED-DIR
 """
 
+import glob
 import json
 import os
 import pickle
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import transcripts
 
 server_binary, generated = sys.argv[1:]
 checks = 0
@@ -173,7 +176,39 @@ with grpc.insecure_channel(sys.argv[1], compression=grpc.Compression.Gzip) as ch
           (True, True, True))
 
 
+def play_transcripts():
+    """Plays the conversations of legacytcp/testdata, each with a server of its own."""
+    paths = sorted(glob.glob(os.path.join(os.path.dirname(__file__), "..", "legacytcp", "testdata", "*.txt")))
+    played, left_out = 0, []
+    for path in paths:
+        t = transcripts.Transcript(path)
+        name = os.path.basename(path)
+        if t.fails:
+            left_out.append(f"{name} (its services fail on purpose)")
+            continue
+        for attempt in range(3):  # a busy machine can take longer than the 20 ms between two writes
+            directory = tempfile.mkdtemp()
+            try:
+                t.prepare(directory)
+            except OSError as e:
+                left_out.append(f"{name} ({e.strerror})")
+                break
+            server = Server(directory, "--state=memory:", *t.flags())
+            try:
+                t.play(server.address["original protocols"], server.address["original file protocol"])
+                played += 1
+                break
+            except transcripts.Mismatch as e:
+                if attempt == 2:
+                    sys.exit(f"FAIL {e}")
+            finally:
+                server.stop()
+    print(f"transcripts: {played} of {len(paths)} played; left out: {', '.join(left_out)}")
+    check("transcripts were played", played >= 30, True)
+
+
 def main():
+    play_transcripts()
     directory = tempfile.mkdtemp()
     contents = {"f32": os.urandom(32), "f1m": os.urandom(1 << 20), "empty": b"", "f65m": os.urandom(65 << 20),
                 "my report.pdf": b"a report", "2004": b"digits", "sub/f": b"below"}

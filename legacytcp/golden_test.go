@@ -87,6 +87,7 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 	for _, f := range tr.files {
 		d.Files.add(f.name, f.stubFile)
 	}
+	d.Numbers.strict = true // as real services are
 	if tr.draws != nil {
 		d.Numbers.draws = tr.draws
 	}

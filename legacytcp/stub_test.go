@@ -24,7 +24,8 @@ import (
 type stubNumbers struct {
 	numbersv1.UnimplementedNumberServiceServer
 
-	draws []int32 // given in turn, whatever the parity
+	draws  []int32 // given in turn
+	strict bool    // whether a draw must have the parity that is asked for
 	// before, if set, is asked before a request is handled.
 	before   func(context.Context, *numbersv1.CountRequest) error
 	noTokens bool // as a service of before there were repeats
@@ -128,6 +129,9 @@ func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 				n := s.draws[s.drawn%len(s.draws)]
 				s.drawn++
 				s.mu.Unlock()
+				if odd := k.Draw.GetParity() == numbersv1.Parity_PARITY_ODD; s.strict && odd != (n%2 != 0) {
+					return status.Errorf(codes.Internal, "%d is drawn for %v", n, k.Draw.GetParity())
+				}
 				err = stream.Send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{
 					Increment: &numbersv1.Increment{Number: n}}})
 			}
