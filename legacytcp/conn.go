@@ -62,7 +62,7 @@ func newConn(g *Gateway, nc net.Conn, d Dialects) *conn {
 	c := &conn{g: g, nc: nc, speaks: d, addr: addrPort(nc.RemoteAddr())}
 	c.peer = c.addr.String()
 	c.ctx, c.cancel = context.WithCancel(metadata.AppendToOutgoingContext(context.Background(),
-		MetadataDoor, "legacy", MetadataPeer, c.peer))
+		MetadataDoor, DoorName, MetadataPeer, c.peer))
 	return c
 }
 

@@ -13,27 +13,30 @@ import (
 	"time"
 )
 
-// Metadata that the gateway sends with every call it makes, so that a service
-// can tell where the call really came from.
+// Metadata of every call of the gateway, by which a service can tell where the call
+// came from.
 const (
-	MetadataDoor = "parity-door" // always "legacy"
+	MetadataDoor = "parity-door" // always DoorName
 	MetadataPeer = "parity-peer" // IP:port of the legacy client
 )
 
-// Pauses after an accept that failed for want of descriptors or memory; they
-// double from the first to the second, as net/http's do.
+// DoorName is the name of the gateway's door.
+const DoorName = "legacy"
+
+// Pauses after an accept that failed for lack of descriptors or memory. They double
+// from the first to the second, as in net/http.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// maxIdle is how many goroutines without a connection are kept for the next ones.
-// A new goroutine has to grow its stack twice, which takes a tenth of the time
-// that a short file does; what more come at the same moment may have new ones.
+// maxIdle is how many idle goroutines are kept for new connections. A new goroutine has
+// to grow its stack twice, which takes a tenth of the time of a short file. Connections
+// beyond them get new goroutines.
 const maxIdle = 64
 
-// cutTime is how long Shutdown waits for what it has cut. Then a call hangs that
-// heeds no context, and the process has better things to do than to wait for it.
+// cutTime is how long Shutdown waits for connections that it has cut off. One that
+// takes longer is in a call that ignores its context.
 const cutTime = 2 * time.Second
 
 // Dialects says what is spoken on a port.

@@ -1,16 +1,14 @@
-//go:build unix && !linux
+//go:build unix
 
 package legacytcp
 
 import (
-	"errors"
 	"net"
 	"syscall"
 )
 
-// presenceOf looks whether the client of nc is still there. EOF and a reset behind
-// input that nobody has read are not seen. It consumes nothing. Any goroutine may
-// call it.
+// presenceOf looks whether the client of nc is still there. It consumes no input. Any
+// goroutine may call it.
 func presenceOf(nc net.Conn) presence {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
@@ -20,18 +18,8 @@ func presenceOf(nc net.Conn) presence {
 	if err != nil {
 		return gone
 	}
-	seen := present
-	err = raw.Control(func(fd uintptr) {
-		var b [1]byte
-		switch n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK); {
-		case n > 0 || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR):
-		case err == nil:
-			seen = halfClosed
-		default:
-			seen = gone
-		}
-	})
-	if err != nil {
+	var seen presence
+	if err := raw.Control(func(fd uintptr) { seen = look(int(fd)) }); err != nil {
 		return gone // it is closed
 	}
 	return seen

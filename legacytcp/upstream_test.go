@@ -321,7 +321,7 @@ func TestMetadata(t *testing.T) {
 	d.Numbers.mu.Lock()
 	md := d.Numbers.md
 	d.Numbers.mu.Unlock()
-	if got := md.Get(MetadataDoor); len(got) != 1 || got[0] != "legacy" {
+	if got := md.Get(MetadataDoor); len(got) != 1 || got[0] != DoorName {
 		t.Errorf("%s = %q, want legacy", MetadataDoor, got)
 	}
 	if got := md.Get(MetadataPeer); len(got) != 1 || got[0] != p.LocalAddr().String() {
