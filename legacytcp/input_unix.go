@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// hasInput reports whether something has arrived on nc that nobody has read, and
-// may read it. It never waits: one system call on a connection about to close.
+// hasInput reports whether nc has unread input, and may consume it. It does not block: it
+// is one system call on a connection that is about to be closed.
 func hasInput(nc net.Conn) bool {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
@@ -20,7 +20,7 @@ func hasInput(nc net.Conn) bool {
 	}
 	var b [64]byte
 	n := 0
-	// Control, for Read would be refused after a deadline.
+	// Control, because Read fails after a deadline.
 	err = raw.Control(func(fd uintptr) { n, _ = syscall.Read(int(fd), b[:]) })
 	return err == nil && n > 0
 }
