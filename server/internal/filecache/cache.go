@@ -239,6 +239,8 @@ func (c *Cache) fill(into *content) {
 	if err == nil && into.dir == c.dir.current.Load() {
 		c.lru.insert(into)
 	} else {
+		// Its readers may stay for long, and nothing accounts for its blocks any more.
+		into.drop()
 		c.lru.release(into.info.Size)
 	}
 	c.mu.Unlock()
