@@ -162,9 +162,7 @@ func (c *Cache) Close() {
 	go func() {
 		defer close(closed)
 		c.handles.close()
-		if dir := c.dir.current.Load(); dir != nil {
-			dir.release()
-		}
+		c.dir.close()
 	}()
 	select {
 	case <-closed:
