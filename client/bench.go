@@ -106,7 +106,7 @@ type benchFileFlags struct {
 	Rate units.Base2Bytes `placeholder:"SIZE" help:"Maximum bytes a second of one client, such as 256KiB (no limit)."`
 }
 
-func (f *benchFileFlags) check() error {
+func (f *benchFileFlags) checkRate() error {
 	if f.Rate < 0 {
 		return errors.New("--rate: must not be negative")
 	}
@@ -122,7 +122,7 @@ type benchGetCommand struct {
 
 // AfterApply implements command.
 func (c *benchGetCommand) AfterApply() error {
-	return cmp.Or(c.benchGRPCFlags.check(), c.benchFileFlags.check())
+	return cmp.Or(c.check(), c.checkRate())
 }
 
 // Run implements command.
@@ -176,7 +176,7 @@ type benchLegacyGetCommand struct {
 
 // AfterApply implements command.
 func (c *benchLegacyGetCommand) AfterApply() error {
-	return cmp.Or(c.benchLegacyFlags.check(), c.benchFileFlags.check())
+	return cmp.Or(c.check(), c.checkRate())
 }
 
 // Run implements command.

@@ -56,7 +56,7 @@ func TestClientsEndless(t *testing.T) {
 	numbersv1.RegisterNumberServiceServer(server, endless{})
 	go server.Serve(lis)
 	defer server.Stop()
-	if status, _, errs := runProgram(t.Context(), "", "--addr", lis.Addr().String(), "clients"); status != 1 || !strings.Contains(errs, "same page") {
+	if status, _, errs := runProgram(t.Context(), "", "--addr", lis.Addr().String(), "clients"); status != 1 || !strings.Contains(errs, "repeats a page") {
 		t.Errorf("status %d, %q", status, errs)
 	}
 }
