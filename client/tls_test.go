@@ -1,30 +1,22 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
 	"example.com/parity/client/internal/fakeserver"
+	"example.com/parity/internal/tlsfiles/tlstest"
 )
 
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	cert, certFile, keyFile := newCertificate(t, dir)
+	cert, certFile, keyFile := tlstest.New(t, dir)
 	clients := x509.NewCertPool()
 	clients.AddCert(cert.Leaf)
 	server := fakeserver.Start(t, nil, new(fakeserver.Numbers), grpc.Creds(credentials.NewTLS(&tls.Config{
@@ -49,33 +41,4 @@ func TestTLS(t *testing.T) {
 	if status, out, errs := runProgram(t.Context(), "", "--addr", server.Addr, "draw", "odd"); status != 0 || !strings.HasPrefix(out, "{") {
 		t.Errorf("from the environment: status %d, %q, %q", status, out, errs)
 	}
-}
-
-// newCertificate makes a certificate for 127.0.0.1 that vouches for itself.
-func newCertificate(t *testing.T, dir string) (cert tls.Certificate, certFile, keyFile string) {
-	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	must(err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	must(err)
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	must(os.WriteFile(certFile, certPEM, 0o600))
-	must(os.WriteFile(keyFile, keyPEM, 0o600))
-	cert, err = tls.X509KeyPair(certPEM, keyPEM)
-	must(err)
-	return cert, certFile, keyFile
 }

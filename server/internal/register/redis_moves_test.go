@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/await"
 )
 
 // TestRedisLateDelivery has an attempt reach Redis when its server has given it up and
@@ -16,7 +18,7 @@ func TestRedisLateDelivery(t *testing.T) {
 	link.set(keepsBack)
 	a.Save(7, number(4, 1))
 	commit := a.Save(7, write(10, 12))
-	eventually(t, "an attempt was given up", func() bool {
+	await.That(t, "an attempt was given up", func() bool {
 		link.mu.Lock()
 		defer link.mu.Unlock()
 		return len(link.kept) > 0

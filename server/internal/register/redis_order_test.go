@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"example.com/parity/internal/await"
 )
 
 // twoServers are two stores on one Redis; the link of the first can be disturbed.
@@ -21,7 +23,7 @@ func twoServers(t *testing.T) (a, b *Redis, link *link, server *redisServer) {
 // missesRedis returns when the store has seen an attempt fail.
 func missesRedis(tb testing.TB, r *Redis) {
 	tb.Helper()
-	eventually(tb, "an attempt has failed", func() bool {
+	await.That(tb, "an attempt has failed", func() bool {
 		r.committer.mu.Lock()
 		defer r.committer.mu.Unlock()
 		return r.committer.err != nil
@@ -281,7 +283,7 @@ func TestRedisReplyLost(t *testing.T) {
 			a.Save(7, number(4, 1))
 			commit := a.Save(7, write(10, 12))
 			client := server.client(t)
-			eventually(t, "Redis has taken the write", func() bool {
+			await.That(t, "Redis has taken the write", func() bool {
 				return client.HGet(t.Context(), clientKey(7), "value").Val() == "12"
 			})
 			missesRedis(t, a)
