@@ -64,12 +64,9 @@ func TestTooLongIsHeardOut(t *testing.T) {
 	p.receive(t, DefaultNotFound)
 	p.send(t, long)
 	p.receiveEnd(t, false)
-	spy, err := d.spy.of(p)
-	if err == nil {
-		err = spy.awaitRead(2 * len(long))
-	}
-	if err != nil || spy.isClosed() {
-		t.Errorf("awaiting that the gateway reads on: %v (closed: %v)", err, spy.isClosed())
+	spy := d.spyOf(t, p)
+	if err := spy.awaitRead(2 * len(long)); err != nil || spy.isClosed() {
+		t.Errorf("reading on after the answer: %v (closed: %v)", err, spy.isClosed())
 	}
 }
 

@@ -96,14 +96,11 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 	var spy *spyConn
 	var sent int
 	var want []string
-	connect := func() (err error) {
+	connect := func() {
 		p, sent, want = d.dial(t), 0, nil
-		spy, err = d.spy.of(p)
-		return err
+		spy = d.spyOf(t, p)
 	}
-	if err := connect(); err != nil {
-		return err
-	}
+	connect()
 	for _, s := range steps {
 		var err error
 		switch s.do {
@@ -134,7 +131,7 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 				time.Sleep(2 * goldenQuiet)
 			}
 		case "-- reconnect":
-			err = connect()
+			connect()
 		default:
 			err = errors.New("what is that?")
 		}

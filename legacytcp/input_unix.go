@@ -12,6 +12,7 @@ import (
 func hasInput(nc net.Conn) bool {
 	var b [64]byte
 	n := 0
-	err := control(nc, func(fd int) { n, _ = syscall.Read(fd, b[:]) })
+	// Not nc.Read, which fails after a deadline.
+	_, err := control(nc, func(fd uintptr) { n, _ = syscall.Read(int(fd), b[:]) })
 	return err == nil && n > 0
 }

@@ -178,16 +178,11 @@ func TestMaxConns(t *testing.T) {
 
 	in.Close()
 	d.Counts.await(t, ReasonClient, 1)
-	for deadline := time.Now().Add(patience); ; { // the place is free a little after that
+	eventually(t, func() bool { // the place becomes free after the close is counted
 		next := d.dial(t)
 		next.send(t, "2 ")
-		if next.expect("0 ") == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no place became free")
-		}
-	}
+		return next.expect("0 ") == nil
+	}, "no place became free")
 }
 
 func TestAllow(t *testing.T) {

@@ -140,10 +140,7 @@ func TestUpstreamLosesReport(t *testing.T) {
 	p := d.dial(t)
 	p.send(t, "7 ")
 	p.receive(t, "0 ")
-	spy, err := d.spy.of(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	spy := d.spyOf(t, p)
 	u.server.Stop()
 	p.send(t, "4711 ")
 	if err := spy.awaitRead(len("7 4711 ")); err != nil {

@@ -90,11 +90,7 @@ func TestValuesAreMerged(t *testing.T) {
 	}
 
 	p.send(t, strings.Repeat("1 ", 10)+"2000000 ") // no more than a read
-	for end := time.Now().Add(patience); d.Numbers.value(7) != 2_000_000; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d is known of a client that waits, want 2000000", d.Numbers.value(7))
-		}
-	}
+	eventually(t, func() bool { return d.Numbers.value(7) == 2_000_000 }, "the last value of a client that waits was never reported")
 
 	p.send(t, strings.Repeat("1 ", 10)+"3000000 ")
 	p.CloseWrite()
