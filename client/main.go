@@ -1,6 +1,5 @@
-// Command client uses a Parity server over gRPC: it draws numbers, counts, and
-// lists and downloads files. Data goes to standard output, everything else to
-// standard error.
+// Command client uses a Parity server over gRPC: it draws numbers, counts, and lists and
+// downloads files. Data goes to standard output, messages to standard error.
 package main
 
 import (
