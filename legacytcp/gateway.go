@@ -42,6 +42,7 @@ const cutTime = 2 * time.Second
 // Dialects are the dialects that a port accepts.
 type Dialects int
 
+// The dialects.
 const (
 	Both      Dialects = iota // the first bytes of a connection decide
 	FilesOnly                 // the file dialect, whatever the first bytes are

@@ -134,7 +134,7 @@ func TestQuantiles(t *testing.T) {
 }
 
 func TestReportLines(t *testing.T) {
-	r := &Report{
+	r := &Result{
 		Load: "get", Clients: 2, Seconds: 1.5, Bytes: 3e6, Errors: 7, Examples: []string{"a", `b "c"`},
 		OperationsPerSecond: 20, MegabytesPerSecond: 2, Latency: Latency{1, 2.25, 3},
 		Server: &ServerUse{IdleBytes: 1 << 20, BusyBytes: 2 << 20, ClientSize: 524288, CPUSeconds: 0.5},

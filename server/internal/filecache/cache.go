@@ -162,9 +162,7 @@ func (c *Cache) Close() {
 	go func() {
 		defer close(closed)
 		c.handles.close()
-		if dir := c.dir.current.Load(); dir != nil {
-			dir.release()
-		}
+		c.dir.close()
 	}()
 	select {
 	case <-closed:
@@ -239,6 +237,8 @@ func (c *Cache) fill(into *content) {
 	if err == nil && into.dir == c.dir.current.Load() {
 		c.lru.insert(into)
 	} else {
+		// Its readers may stay for long, and nothing accounts for its blocks any more.
+		into.drop()
 		c.lru.release(into.info.Size)
 	}
 	c.mu.Unlock()

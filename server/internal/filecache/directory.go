@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,9 +26,11 @@ type directory struct {
 	path     string // absolute
 	replaced func() // called when it was
 
-	// Changed by look alone.
 	current atomic.Pointer[generation]
-	gone    atomic.Pointer[error]
+	gone    atomic.Pointer[error] // why there is no directory; nil: there is one
+
+	mu     sync.Mutex // held while current is replaced or given up
+	closed bool
 }
 
 // generation is a directory that was open under the path for a time. It is closed
@@ -118,11 +121,7 @@ func (d *directory) look() {
 	if err == nil && (old == nil || !os.SameFile(fi, old.self) || old.isUnlinked()) {
 		var now *generation
 		if now, err = openGeneration(d.path); err == nil {
-			d.current.Store(now)
-		}
-		if err == nil && old != nil {
-			d.replaced()
-			old.release()
+			d.replace(now)
 		}
 	}
 	if err != nil {
@@ -131,6 +130,30 @@ func (d *directory) look() {
 		return
 	}
 	d.gone.Store(nil)
+}
+
+// replace makes now the current directory, or releases it if the cache was closed.
+func (d *directory) replace(now *generation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		now.release()
+		return
+	}
+	if old := d.current.Swap(now); old != nil {
+		d.replaced()
+		old.release()
+	}
+}
+
+// close gives up the current directory, and any that a later look finds.
+func (d *directory) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if dir := d.current.Load(); dir != nil {
+		dir.release()
+	}
 }
 
 // lookOp is looking as an operation of the gate.

@@ -138,6 +138,31 @@ func TestDirectoryAway(t *testing.T) {
 	eventually(t, "a file in its place is noticed", func() bool { return errors.Is(c.Health(), ErrDirectory) })
 }
 
+// TestLookAfterClose closes a directory while a look hangs. What the look opens in the end
+// must be closed too.
+func TestLookAfterClose(t *testing.T) {
+	parent := t.TempDir()
+	d, err := newDirectory(mkdir(t, filepath.Join(parent, "d"), "old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.replaced = func() { t.Error("another directory is served after the end") }
+	d.look()
+	old := d.current.Load()
+	if err := os.Rename(d.path, d.path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	mkdir(t, d.path, "new")
+	d.close()
+	d.look()
+	if d.current.Load() != old || old.users.Load() != 0 {
+		t.Errorf("the closed directory has %d users; another in its place: %v", old.users.Load(), d.current.Load() != old)
+	}
+	if _, err := d.acquire(); !errors.Is(err, errClosed) {
+		t.Errorf("acquire: %v, want %v", err, errClosed)
+	}
+}
+
 func all(string) bool { return true }
 
 // TestWalkReplaced: a walk does not take the emptiness of a removed directory for

@@ -150,16 +150,14 @@ func (g *gate) enter(in lane, op operation, detached bool) (*job, error) {
 		g.lanes[in] = t
 	}
 	if in.kind.shared() && t.next != nil {
-		t.next.waiters++
+		t.next.join(detached)
 		return t.next, nil
 	}
-	j := &job{op: op, gate: g, lane: in, done: make(chan struct{}), since: now, waiters: 1}
-	if detached {
-		j.waiters, j.detached = 0, true
-	}
+	j := &job{op: op, gate: g, lane: in, done: make(chan struct{}), since: now}
+	j.join(detached)
 	wait := t.running > 0 && t.running >= g.limit(in)
 	if (wait || len(g.idle) == 0 && len(g.workers) == g.places) && g.oldest(now) >= hungAfter {
-		g.refused++
+		g.refused += int64(j.waiters)
 		g.tidy(in, t)
 		return nil, ErrDisk
 	}
@@ -267,7 +265,7 @@ func (g *gate) tidy(in lane, t *traffic) {
 func (g *gate) leave(j *job) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if j.waiters--; j.waiters == 0 {
+	if j.waiters--; j.waiters == 0 && !j.detached {
 		g.drop(j, context.Canceled)
 	}
 }

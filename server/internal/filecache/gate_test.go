@@ -139,6 +139,45 @@ func TestGateShares(t *testing.T) {
 	})
 }
 
+// TestGateDetached lets detached operations meet a hanging disk and a caller: only callers
+// count as refused, and a caller that leaves does not cancel what runs without it.
+func TestGateDetached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGate(t, 2)
+		disk := make(chan struct{})
+		in := lane{kind: lookKind}
+		var runs atomic.Int64
+		look := opFunc(func(*job) { runs.Add(1); <-disk })
+		for range 2 * patience / time.Second {
+			g.detach(in, look)
+			time.Sleep(time.Second)
+			g.sweep()
+		}
+		if _, refused := g.stats(); refused != 0 {
+			t.Errorf("%d callers refused, want none", refused)
+		}
+		disk <- struct{}{}
+		synctest.Wait()
+
+		g.detach(in, look)
+		synctest.Wait() // it runs, and the next two share another
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var caller sync.WaitGroup
+		caller.Go(func() { do(ctx, g, in, look) })
+		synctest.Wait()
+		g.detach(in, look)
+		caller.Wait()
+		before := runs.Load()
+		disk <- struct{}{}
+		synctest.Wait()
+		if n := runs.Load() - before; n != 1 {
+			t.Errorf("%d detached operations ran after their caller had left, want 1", n)
+		}
+		close(disk)
+	})
+}
+
 // TestGateGivenUp: a caller goes when its time is over, and nothing is done any more
 // for one who went before it began.
 func TestGateGivenUp(t *testing.T) {

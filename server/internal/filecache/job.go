@@ -16,7 +16,7 @@ type job struct {
 	state    state
 	since    time.Duration // when it was asked for or, once running, began
 	waiters  int           // callers; 0: given up
-	detached bool          // never had a caller
+	detached bool          // runs also without callers
 	err      error         // why op was not done; set before done is closed
 	in       *list.List    // where it waits
 	at       *list.Element // and its place there
@@ -30,6 +30,15 @@ const (
 	running               // has a worker
 	finished              // over for its callers; a worker may still have it
 )
+
+// join adds a caller, or notes that the job runs without one.
+func (j *job) join(detached bool) {
+	if detached {
+		j.detached = true
+	} else {
+		j.waiters++
+	}
+}
 
 // wait puts j at the end of a list.
 func (j *job) wait(in *list.List) { j.in, j.at = in, in.PushBack(j) }

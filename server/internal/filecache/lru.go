@@ -1,10 +1,10 @@
 package filecache
 
 import (
-	"cmp"
 	"container/list"
 	"math"
 	"slices"
+	"sort"
 )
 
 // EntryOverhead is what an entry is charged, in bytes, beside its file's length:
@@ -118,8 +118,5 @@ func (l *lru) oldestAtLeast(size int64) *content {
 
 // firstAfter returns the index in l.order of the first entry inserted after seq.
 func (l *lru) firstAfter(seq uint64) int {
-	i, _ := slices.BinarySearchFunc(l.order, seq+1, func(c *content, seq uint64) int {
-		return cmp.Compare(c.seq, seq)
-	})
-	return i
+	return sort.Search(len(l.order), func(i int) bool { return l.order[i].seq > seq })
 }

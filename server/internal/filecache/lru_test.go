@@ -96,6 +96,20 @@ func TestLRUBound(t *testing.T) {
 	}
 }
 
+// TestLRUOrder looks up positions in the order of insertion. Clients choose them: the
+// largest must not wrap around to the first.
+func TestLRUOrder(t *testing.T) {
+	l := newLRU(1 << 20)
+	for _, name := range []string{"a", "b", "c"} {
+		contents(l, name, 1)
+	}
+	for seq, want := range map[uint64]int{0: 0, 1: 1, 3: 3, 4: 3, math.MaxUint64: 3} {
+		if got := l.firstAfter(seq); got != want {
+			t.Errorf("firstAfter(%d) = %d, want %d", seq, got, want)
+		}
+	}
+}
+
 // TestLRUReservations says that what is being read counts, and is never evicted.
 func TestLRUReservations(t *testing.T) {
 	l := newLRU(100 << 10)

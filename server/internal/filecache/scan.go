@@ -15,6 +15,9 @@ import (
 const (
 	// scanBatch is how many entries of a directory are read at once.
 	scanBatch = 1024
+	// statBatch is how many entries are looked up between two signs of progress. A slow
+	// disk may take 0.1 s for one, and counts as hanging after hungAfter.
+	statBatch = 32
 	// minKeep is the fewest entries that one scan of a directory keeps: those that
 	// turn out to be empty directories must not make the next scan come at once.
 	minKeep = 256
@@ -150,12 +153,12 @@ func (o *scanOp) scan(j *job) error {
 		return err
 	}
 	for i := range o.entries {
+		if i%statBatch == 0 && !j.alive() {
+			return context.Canceled
+		}
 		e := &o.entries[i]
 		if e.isDir {
 			continue
-		}
-		if i%scanBatch == 0 && !j.alive() {
-			return context.Canceled // nobody looks at it
 		}
 		fi, err := root.Lstat(e.name)
 		switch {

@@ -2,12 +2,16 @@ package filecache
 
 import (
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestWalk lists a tree that is larger than what one scan keeps, in pages, and
@@ -80,6 +84,36 @@ func TestWalk(t *testing.T) {
 			t.Errorf("after %q: %v, %v", after, page, err)
 		}
 	}
+}
+
+// TestWalkSlowDisk lists a directory of a disk that is slow, but answers: a scan that
+// makes progress is not taken for one that hangs.
+func TestWalkSlowDisk(t *testing.T) {
+	const files = 600
+	dir := t.TempDir()
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(fs.FileInfo) bool { time.Sleep(100 * time.Millisecond); return false }
+		c := openCache(t, dir, Options{Hidden: slow})
+		var walk sync.WaitGroup
+		walk.Go(func() {
+			found, _, err := c.Walk(t.Context(), "", files, all)
+			if err != nil || len(found) != files {
+				t.Errorf("Walk = %d files, %v; want %d", len(found), err, files)
+			}
+		})
+		for range 50 {
+			time.Sleep(time.Second)
+			if err := c.Health(); err != nil {
+				t.Error(err)
+			}
+		}
+		walk.Wait()
+	})
 }
 
 // TestWalkMemory: what a scan keeps does not depend on how large the directory is.

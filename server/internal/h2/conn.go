@@ -29,6 +29,7 @@ type Conn struct {
 	initial  int64 // the peer's initial window of a stream
 	window   int64 // of the connection, as the wire has it
 	reserved int64 // of it, by all streams
+	writing  int64 // bytes in Write: the peer may have them, and grant them again, before it returns
 
 	held    int64 // bytes of memory for all streams
 	charged int64 // of them, to the account: those beyond ownShare
@@ -89,15 +90,17 @@ func (c *Conn) fill() error {
 
 // Write implements net.Conn.
 func (c *Conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.writing = int64(len(p))
+	c.mu.Unlock()
 	n, err := c.Conn.Write(p)
-	if n > 0 {
-		c.mu.Lock()
-		sentErr := c.sent(p[:n])
-		c.mu.Unlock()
-		if sentErr != nil && err == nil {
-			c.Conn.Close()
-			err = sentErr
-		}
+	c.mu.Lock()
+	c.writing = 0
+	sentErr := c.sent(p[:n])
+	c.mu.Unlock()
+	if sentErr != nil && err == nil {
+		c.Conn.Close()
+		err = sentErr
 	}
 	return n, err
 }

@@ -121,7 +121,7 @@ func (c *Conn) grant(id uint32, n int64) error {
 		c.window += n
 		c.progress++
 		c.wakeNext()
-		if c.window > maxWindow {
+		if c.window > maxWindow+c.writing {
 			return errWindow
 		}
 		return nil
@@ -133,7 +133,7 @@ func (c *Conn) grant(id uint32, n int64) error {
 	s.granted += n
 	s.progress++
 	s.awakeIfWindow()
-	if c.initial+s.granted > maxWindow {
+	if c.initial+s.granted > maxWindow+c.writing {
 		return errWindow
 	}
 	return nil

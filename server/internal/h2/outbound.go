@@ -34,6 +34,9 @@ type outbound struct {
 // sent looks at bytes that are on the wire now. On an error the connection must be
 // closed. The caller holds c.mu.
 func (c *Conn) sent(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
 	out := &c.out
 	for len(b) > 0 {
 		begun, payload, rest := out.step(b)

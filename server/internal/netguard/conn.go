@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -27,9 +26,9 @@ type conn struct {
 	l    *Listener
 	from netip.Addr
 
-	// The deadlines for writes, in Unix nanoseconds: the one that the connection's user
-	// has set, 0 where there is none, and the one that is in force.
-	until, inForce atomic.Int64
+	mu       sync.Mutex // guards the write deadlines, in Unix nanoseconds
+	user     int64      // set by the user of the connection; 0: none
+	inEffect int64      // set on Conn
 
 	closing sync.Once
 	err     error
@@ -59,23 +58,25 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	}
 }
 
-// extend sees to it that writes may take d from now on, or until what the user of the
-// connection has set.
+// extend moves the write deadline to d from now, but not beyond the user's.
 func (c *conn) extend(d time.Duration) {
 	by := time.Now().Add(d).UnixNano()
-	if until := c.until.Load(); until != 0 {
-		by = min(by, until)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.user != 0 {
+		by = min(by, c.user)
 	}
-	if inForce := c.inForce.Load(); inForce > by || time.Duration(by-inForce) > d/deadlineSlack {
-		c.inForce.Store(by)
+	if c.inEffect > by || time.Duration(by-c.inEffect) > d/deadlineSlack {
+		c.inEffect = by
 		c.Conn.SetWriteDeadline(time.Unix(0, by))
 	}
 }
 
-// isOver reports whether the deadline that the user has set has passed.
+// isOver reports whether the user's deadline has passed.
 func (c *conn) isOver() bool {
-	until := c.until.Load()
-	return until != 0 && until <= time.Now().UnixNano()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.user != 0 && c.user <= time.Now().UnixNano()
 }
 
 // SetDeadline implements net.Conn.
@@ -89,13 +90,14 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	if c.l.o.WriteTimeout == 0 {
 		return c.Conn.SetWriteDeadline(t)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if t.IsZero() {
-		c.until.Store(0)
+		c.user = 0
 		return nil
 	}
-	by := t.UnixNano()
-	c.until.Store(by)
-	c.inForce.Store(by)
+	c.user = t.UnixNano()
+	c.inEffect = c.user
 	return c.Conn.SetWriteDeadline(t)
 }
 

@@ -37,7 +37,7 @@ func logDirs(path string) []*logDir {
 func (d *logDir) note(all *files, name string) {
 	if name != "" {
 		if isRotation(d.base, name) {
-			all.note(filepath.Join(d.dir, name))
+			all.note(filepath.Join(d.dir, name), maxFiles)
 		}
 		return
 	}
@@ -45,7 +45,7 @@ func (d *logDir) note(all *files, name string) {
 		d.scan()
 	}
 	for _, name := range d.names {
-		all.note(filepath.Join(d.dir, name))
+		all.note(filepath.Join(d.dir, name), maxFiles)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,7 +194,7 @@ func (s *Set) run() {
 // given name.
 func (s *Set) note(all *files, name string) {
 	for _, path := range s.paths {
-		all.note(path)
+		all.note(path, math.MaxInt)
 	}
 	for _, d := range s.logs {
 		d.note(all, name)
@@ -215,9 +216,9 @@ func (a *files) next() {
 	}
 }
 
-// note takes the file at path for an own file. Only regular files count: nothing
-// else is served.
-func (a *files) note(path string) {
+// note takes the file at path for an own file, unless it is new and limit files are known.
+// Only regular files count: nothing else is served.
+func (a *files) note(path string, limit int) {
 	fi, err := os.Stat(path)
 	if err != nil || !fi.Mode().IsRegular() {
 		return
@@ -229,7 +230,7 @@ func (a *files) note(path string) {
 			return
 		}
 	}
-	if len(a.all) >= maxFiles {
+	if len(a.all) >= limit {
 		return
 	}
 	f := &file{info: fi, named: true}

@@ -253,6 +253,19 @@ func TestMany(t *testing.T) {
 	}
 }
 
+// TestPathsBeyondBound has as many rotations as are noted. The log and the key that come
+// after them are own files all the same.
+func TestPathsBeyondBound(t *testing.T) {
+	f := newFolder(t)
+	for i := range maxFiles {
+		f.write(fmt.Sprintf("server.log.%d", i))
+	}
+	f.open()
+	f.write("server.log")
+	f.write("key.pem")
+	f.want(true, "server.log", "key.pem", "server.log.0")
+}
+
 func TestIsBelow(t *testing.T) {
 	f := newFolder(t)
 	f.write("served/numbers.db")

@@ -24,16 +24,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Source says which files to list.
+// Source selects the files to list.
 type Source int32
 
 const (
 	// The same as SOURCE_CACHE.
 	Source_SOURCE_UNSPECIFIED Source = 0
-	// The files that are in the cache, in the order in which they came into it.
+	// The files in the cache, in order of insertion.
 	Source_SOURCE_CACHE Source = 1
-	// Every regular file below the directory, ordered by name. Symbolic links are
-	// not listed, though Get follows those that stay below the directory.
+	// Every regular file below the directory, in order of their names. Symbolic links
+	// are not listed, but Get follows those that stay below the directory.
 	Source_SOURCE_DIRECTORY Source = 2
 )
 
@@ -81,11 +81,11 @@ func (Source) EnumDescriptor() ([]byte, []int) {
 // ListRequest asks for one page of files.
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which files.
+	// The files to list.
 	Source Source `protobuf:"varint,1,opt,name=source,proto3,enum=parity.files.v1.Source" json:"source,omitempty"`
-	// The most files to return, 1 to 1000; more is taken as 1000, and 0 as 1000.
+	// The maximum number of files to return, 1 to 1000. 0 or more than 1000: 1000.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Empty for the first page, else next_page_token of the page before.
+	// Empty for the first page, then next_page_token of the previous page.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -147,12 +147,11 @@ type ListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The files.
 	Files []*File `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
-	// What to ask for next; empty on the last page.
+	// The token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// How full the cache is, in bytes: the cached files' contents and a fixed
-	// overhead for each.
+	// The bytes in use in the cache: file contents and a fixed overhead for each file.
 	CacheUsedBytes int64 `protobuf:"varint,3,opt,name=cache_used_bytes,json=cacheUsedBytes,proto3" json:"cache_used_bytes,omitempty"`
-	// How full the cache can be, in bytes.
+	// The capacity of the cache in bytes.
 	CacheCapacityBytes int64 `protobuf:"varint,4,opt,name=cache_capacity_bytes,json=cacheCapacityBytes,proto3" json:"cache_capacity_bytes,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -223,15 +222,15 @@ type File struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The size in bytes.
 	SizeBytes int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
-	// When the file's content was last changed.
+	// When the content was last changed.
 	Modified *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=modified,proto3" json:"modified,omitempty"`
-	// Names this version of the file: another content has another version, also if
-	// size and modified are the same. The same content can have several: a file that
-	// was renamed or copied, or whose rights were changed, has another one. At most 64
-	// ASCII characters, to be compared and sent back, not to be taken apart.
+	// Identifies this version of the file. Different content has a different version,
+	// even if size and modified are the same. Equal content may have different versions:
+	// renaming or copying a file or changing its permissions makes a new one. An opaque
+	// string of at most 64 ASCII characters.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
-	// Whether this version is in the cache; in a GetResponse, whether it was
-	// already there when the call came.
+	// Whether this version is in the cache. In a GetResponse: whether it was in the
+	// cache at the start of the call.
 	Cached        bool `protobuf:"varint,5,opt,name=cached,proto3" json:"cached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -305,15 +304,15 @@ func (x *File) GetCached() bool {
 // GetRequest asks for a file or a range of it.
 type GetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The file's name.
+	// The name of the file.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Where to begin, in bytes from the start of the file. An offset equal to the
-	// file's size is an empty success.
+	// The first byte to send, counted from 0. An offset equal to the size of the file
+	// succeeds with no data.
 	Offset int64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
-	// The most bytes to send; 0: to the end of the file.
+	// The maximum number of bytes to send. 0: up to the end of the file.
 	Limit int64 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
-	// If not empty, send only this version of the file, so that a download that is
-	// resumed never mixes two files.
+	// If not empty, send only this version of the file, so that a resumed download
+	// never mixes two versions.
 	Version       string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -377,19 +376,19 @@ func (x *GetRequest) GetVersion() string {
 	return ""
 }
 
-// GetResponse is the next piece of a file.
+// GetResponse is the next part of a file.
 type GetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The file as a whole; on the first response only.
+	// Describes the whole file. On the first response only.
 	File *File `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
-	// The next bytes, 1 MiB at most; may be empty on a first or last response.
+	// The next bytes, at most 1 MiB. May be empty on the first or last response.
 	Data []byte `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
-	// The CRC-32C (Castagnoli) of all data of this call; on the last response
-	// only. A stream that ended without it is not complete.
+	// The CRC-32C (Castagnoli) of all data of this call. On the last response only: a
+	// stream that ends without it is incomplete.
 	Crc32C *uint32 `protobuf:"fixed32,3,opt,name=crc32c,proto3,oneof" json:"crc32c,omitempty"`
-	// The CRC-32C of the whole file, whatever range was asked for; on the last
-	// response only, and only if the server knows it, because this version is in its
-	// cache or was when the call came. With it a client can check a file that it fetched in ranges.
+	// The CRC-32C of the whole file, whatever range was requested. On the last response
+	// only, and only if the server knows it, because this version is in the cache or was
+	// at the start of the call. It lets a client check a file that it fetched in ranges.
 	FileCrc32C    *uint32 `protobuf:"fixed32,4,opt,name=file_crc32c,json=fileCrc32c,proto3,oneof" json:"file_crc32c,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -29,42 +29,41 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// FileService lists and streams the files of the directory that the server was
-// started with, through a cache in memory.
+// FileService lists and streams the files of the server's directory through an
+// in-memory cache.
 //
-// A file's name is its path below that directory, with "/" between its parts,
-// in UTF-8, 1 to 1,024 bytes long.
+// A file name is the path below the directory: UTF-8, "/" between its parts, 1 to
+// 1,024 bytes. If the directory is replaced by another one, the files of the new
+// directory are served.
 //
-// Every rpc may also end in UNAVAILABLE (the server is shutting down, or, with a
-// google.rpc.RetryInfo, its disk does not answer (reason DISK_UNAVAILABLE) or the
-// directory is away (reason DIRECTORY_UNAVAILABLE)), RESOURCE_EXHAUSTED (a
-// configured limit is reached; the status carries a google.rpc.RetryInfo) and
-// INTERNAL (a fault of the server, such as a read error; the detail is in its log
-// only). Errors carry a google.rpc.ErrorInfo with the domain "parity", and for
-// INVALID_ARGUMENT a google.rpc.BadRequest.
+// Every error carries a google.rpc.ErrorInfo with the domain "parity";
+// INVALID_ARGUMENT also carries a google.rpc.BadRequest. Every rpc may also end in:
 //
-// If another directory takes the place of that directory, its files are served from
-// then on.
+// UNAVAILABLE: the server is shutting down. With a google.rpc.RetryInfo: the disk
+// does not respond (reason DISK_UNAVAILABLE), or the directory does not exist at
+// the moment (reason DIRECTORY_UNAVAILABLE).
+// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
+// google.rpc.RetryInfo.
+// INTERNAL: the server failed, for example with a read error. Only its log has the
+// details.
 type FileServiceClient interface {
-	// List returns one page of the files in the cache, in the order in which they
-	// came into it, or of the files in the directory, ordered by name.
+	// List returns one page of the files in the cache, in order of insertion, or of
+	// the files in the directory, in order of their names.
 	//
-	// INVALID_ARGUMENT: source is none of the values of Source, page_size is
-	// negative, or page_token is not one that List returned for this source.
+	// INVALID_ARGUMENT: source is not a value of Source, page_size is negative, or
+	// page_token was not returned by List for this source.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
-	// Get streams one file, or a range of it. The first response carries file,
-	// the last one crc32c; a short file may need one response only.
+	// Get streams a file or a range of it. The first response carries file, the last
+	// one carries crc32c. A single response may be both.
 	//
-	// INVALID_ARGUMENT: name is empty, longer than 1,024 bytes, not UTF-8 or
-	// contains a NUL; offset or limit is negative.
-	// NOT_FOUND: there is no regular file of that name below the directory. A
-	// directory, a device and a name that leads out of the directory are answered
-	// so too, with the same message.
-	// OUT_OF_RANGE: offset is greater than the file's size.
-	// ABORTED: version is not the file's current one, or the file was changed
-	// while it was read. What has been received so far must not be used. A file that
-	// was removed, renamed or given other rights counts as changed, unless it was in
-	// the cache.
+	// INVALID_ARGUMENT: name is empty, longer than 1,024 bytes, not UTF-8, or contains
+	// a NUL; or offset or limit is negative.
+	// NOT_FOUND: the directory has no regular file of this name. Directories, devices
+	// and names that lead out of the directory get the same status and message.
+	// OUT_OF_RANGE: offset is greater than the size of the file.
+	// ABORTED: version is not the current version of the file, or the file changed
+	// during the call. The data received so far must not be used. Removing or renaming
+	// a file or changing its permissions is a change too, unless the file was cached.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetResponse], error)
 }
 
@@ -109,42 +108,41 @@ type FileService_GetClient = grpc.ServerStreamingClient[GetResponse]
 // All implementations must embed UnimplementedFileServiceServer
 // for forward compatibility.
 //
-// FileService lists and streams the files of the directory that the server was
-// started with, through a cache in memory.
+// FileService lists and streams the files of the server's directory through an
+// in-memory cache.
 //
-// A file's name is its path below that directory, with "/" between its parts,
-// in UTF-8, 1 to 1,024 bytes long.
+// A file name is the path below the directory: UTF-8, "/" between its parts, 1 to
+// 1,024 bytes. If the directory is replaced by another one, the files of the new
+// directory are served.
 //
-// Every rpc may also end in UNAVAILABLE (the server is shutting down, or, with a
-// google.rpc.RetryInfo, its disk does not answer (reason DISK_UNAVAILABLE) or the
-// directory is away (reason DIRECTORY_UNAVAILABLE)), RESOURCE_EXHAUSTED (a
-// configured limit is reached; the status carries a google.rpc.RetryInfo) and
-// INTERNAL (a fault of the server, such as a read error; the detail is in its log
-// only). Errors carry a google.rpc.ErrorInfo with the domain "parity", and for
-// INVALID_ARGUMENT a google.rpc.BadRequest.
+// Every error carries a google.rpc.ErrorInfo with the domain "parity";
+// INVALID_ARGUMENT also carries a google.rpc.BadRequest. Every rpc may also end in:
 //
-// If another directory takes the place of that directory, its files are served from
-// then on.
+// UNAVAILABLE: the server is shutting down. With a google.rpc.RetryInfo: the disk
+// does not respond (reason DISK_UNAVAILABLE), or the directory does not exist at
+// the moment (reason DIRECTORY_UNAVAILABLE).
+// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
+// google.rpc.RetryInfo.
+// INTERNAL: the server failed, for example with a read error. Only its log has the
+// details.
 type FileServiceServer interface {
-	// List returns one page of the files in the cache, in the order in which they
-	// came into it, or of the files in the directory, ordered by name.
+	// List returns one page of the files in the cache, in order of insertion, or of
+	// the files in the directory, in order of their names.
 	//
-	// INVALID_ARGUMENT: source is none of the values of Source, page_size is
-	// negative, or page_token is not one that List returned for this source.
+	// INVALID_ARGUMENT: source is not a value of Source, page_size is negative, or
+	// page_token was not returned by List for this source.
 	List(context.Context, *ListRequest) (*ListResponse, error)
-	// Get streams one file, or a range of it. The first response carries file,
-	// the last one crc32c; a short file may need one response only.
+	// Get streams a file or a range of it. The first response carries file, the last
+	// one carries crc32c. A single response may be both.
 	//
-	// INVALID_ARGUMENT: name is empty, longer than 1,024 bytes, not UTF-8 or
-	// contains a NUL; offset or limit is negative.
-	// NOT_FOUND: there is no regular file of that name below the directory. A
-	// directory, a device and a name that leads out of the directory are answered
-	// so too, with the same message.
-	// OUT_OF_RANGE: offset is greater than the file's size.
-	// ABORTED: version is not the file's current one, or the file was changed
-	// while it was read. What has been received so far must not be used. A file that
-	// was removed, renamed or given other rights counts as changed, unless it was in
-	// the cache.
+	// INVALID_ARGUMENT: name is empty, longer than 1,024 bytes, not UTF-8, or contains
+	// a NUL; or offset or limit is negative.
+	// NOT_FOUND: the directory has no regular file of this name. Directories, devices
+	// and names that lead out of the directory get the same status and message.
+	// OUT_OF_RANGE: offset is greater than the size of the file.
+	// ABORTED: version is not the current version of the file, or the file changed
+	// during the call. The data received so far must not be used. Removing or renaming
+	// a file or changing its permissions is a change too, unless the file was cached.
 	Get(*GetRequest, grpc.ServerStreamingServer[GetResponse]) error
 	mustEmbedUnimplementedFileServiceServer()
 }

@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: parity/numbers/v1/numbers.proto
 
-// Package parity.numbers.v1 hands out random even and odd numbers and keeps a
-// register of the clients that count with them.
+// Package parity.numbers.v1 draws random even and odd numbers and keeps a register
+// of the clients that count with them.
 
 package numbersv1
 
@@ -25,11 +25,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Parity says whether a number is even or odd.
+// Parity is even or odd.
 type Parity int32
 
 const (
-	// In a request: either, at random with equal chances. Never in a response.
+	// In a request: even or odd, at random with equal probability. Never in a response.
 	Parity_PARITY_UNSPECIFIED Parity = 0
 	// Even numbers: 0, 2, …, 98, each with the same probability.
 	Parity_PARITY_EVEN Parity = 1
@@ -78,16 +78,16 @@ func (Parity) EnumDescriptor() ([]byte, []int) {
 	return file_parity_numbers_v1_numbers_proto_rawDescGZIP(), []int{0}
 }
 
-// Door is a way by which clients come to the server.
+// Door is a way into the server.
 type Door int32
 
 const (
-	// Not known. A server that knows all doors never says so.
+	// A door that this server does not know: a newer server recorded it.
 	Door_DOOR_UNSPECIFIED Door = 0
 	// gRPC.
 	Door_DOOR_GRPC Door = 1
-	// The original TCP protocols, through the gateway in the server or through one
-	// that stands alone and that the server trusts.
+	// The original TCP protocols, through the gateway in the server or through a
+	// stand-alone gateway that the server trusts.
 	Door_DOOR_LEGACY Door = 2
 )
 
@@ -135,7 +135,7 @@ func (Door) EnumDescriptor() ([]byte, []int) {
 // DrawRequest asks for one number.
 type DrawRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which numbers to draw from.
+	// The numbers to draw from.
 	Parity        Parity `protobuf:"varint,1,opt,name=parity,proto3,enum=parity.numbers.v1.Parity" json:"parity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -183,7 +183,7 @@ type DrawResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number, 0 to 99.
 	Number int32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// Its parity: PARITY_EVEN or PARITY_ODD.
+	// The parity of number: PARITY_EVEN or PARITY_ODD.
 	Parity        Parity `protobuf:"varint,2,opt,name=parity,proto3,enum=parity.numbers.v1.Parity" json:"parity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -233,7 +233,7 @@ func (x *DrawResponse) GetParity() Parity {
 	return Parity_PARITY_UNSPECIFIED
 }
 
-// CountRequest is what the client of a counting session says.
+// CountRequest is one request of a counting session.
 type CountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Exactly one of these.
@@ -317,17 +317,17 @@ type isCountRequest_Kind interface {
 }
 
 type CountRequest_Register struct {
-	// Opens the session: the first request, and sent once.
+	// Opens the session: the first request, and only the first.
 	Register *Register `protobuf:"bytes,1,opt,name=register,proto3,oneof"`
 }
 
 type CountRequest_Report struct {
-	// The client has counted on.
+	// Reports the value that the client has counted to.
 	Report *Report `protobuf:"bytes,2,opt,name=report,proto3,oneof"`
 }
 
 type CountRequest_Draw struct {
-	// The client wants a new increment.
+	// Asks for a new increment.
 	Draw *Draw `protobuf:"bytes,3,opt,name=draw,proto3,oneof"`
 }
 
@@ -340,8 +340,8 @@ func (*CountRequest_Draw) isCountRequest_Kind() {}
 // Register opens a counting session.
 type Register struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The client's ID, 0 to 10000 unless the server was started with another
-	// maximum. Clients choose their own.
+	// The client ID, chosen by the client: 0 to 10000 by default. The server may be
+	// configured with another maximum.
 	ClientId      int32 `protobuf:"varint,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -384,16 +384,16 @@ func (x *Register) GetClientId() int32 {
 	return 0
 }
 
-// Report tells the value that a client has counted to.
+// Report carries the value that the client has counted to.
 type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The value: any 64-bit integer.
+	// The value, any 64-bit integer.
 	Value int64 `protobuf:"varint,1,opt,name=value,proto3" json:"value,omitempty"`
-	// Set if this report repeats one whose stream was lost, so that the client does
-	// not know whether it arrived: Registered.session of the session in which it was
-	// made first. A repeated report is no new write. It is written only if nobody but
-	// that session has written since that session began, and is confirmed either way.
-	// Empty for a new report.
+	// Empty for a new report. If the stream was lost before the report was confirmed, the
+	// client repeats it in a new session and sets this field to the Registered.session of
+	// the session in which it first sent the report. The server writes a repeated report
+	// only if no other session has written the record since that session began. It
+	// confirms the report in either case.
 	RepeatsSession string `protobuf:"bytes,2,opt,name=repeats_session,json=repeatsSession,proto3" json:"repeats_session,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -443,10 +443,10 @@ func (x *Report) GetRepeatsSession() string {
 	return ""
 }
 
-// Draw asks for a new increment; it is answered by one Increment.
+// Draw asks for a new increment. The answer is one Increment.
 type Draw struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which numbers to draw from.
+	// The numbers to draw from.
 	Parity        Parity `protobuf:"varint,1,opt,name=parity,proto3,enum=parity.numbers.v1.Parity" json:"parity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -489,7 +489,7 @@ func (x *Draw) GetParity() Parity {
 	return Parity_PARITY_UNSPECIFIED
 }
 
-// CountResponse is what the server of a counting session says.
+// CountResponse is one response of a counting session.
 type CountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Exactly one of these.
@@ -573,17 +573,17 @@ type isCountResponse_Kind interface {
 }
 
 type CountResponse_Registered struct {
-	// Answers Register.
+	// The answer to Register.
 	Registered *Registered `protobuf:"bytes,1,opt,name=registered,proto3,oneof"`
 }
 
 type CountResponse_Increment struct {
-	// Answers Draw.
+	// The answer to Draw.
 	Increment *Increment `protobuf:"bytes,2,opt,name=increment,proto3,oneof"`
 }
 
 type CountResponse_Committed struct {
-	// Confirms reports, some time after they came.
+	// Confirms reports, some time after they arrived.
 	Committed *Committed `protobuf:"bytes,3,opt,name=committed,proto3,oneof"`
 }
 
@@ -593,19 +593,17 @@ func (*CountResponse_Increment) isCountResponse_Kind() {}
 
 func (*CountResponse_Committed) isCountResponse_Kind() {}
 
-// Registered tells a client where it goes on from.
+// Registered tells the client where to continue.
 type Registered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The value last reported under this ID; 0 for a new client.
+	// The last value reported for this client ID, 0 for a new client.
 	Value int64 `protobuf:"varint,1,opt,name=value,proto3" json:"value,omitempty"`
-	// The number last given under this ID, 0 to 99; 1 for a client that was never
-	// given one.
+	// The last number drawn for this client ID, 0 to 99; 1 if there is none.
 	Increment int32 `protobuf:"varint,2,opt,name=increment,proto3" json:"increment,omitempty"`
-	// Whether the ID was in the register before.
+	// Whether the client ID was in the register before.
 	Returning bool `protobuf:"varint,3,opt,name=returning,proto3" json:"returning,omitempty"`
-	// Names this session and the state of the record at its beginning, for
-	// Report.repeats_session. To be sent back, not to be taken apart; 64 bytes at
-	// most.
+	// Identifies this session and the state of the record at its start, for
+	// Report.repeats_session. An opaque string of at most 64 bytes.
 	Session       string `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -669,12 +667,12 @@ func (x *Registered) GetSession() string {
 	return ""
 }
 
-// Increment is the number to count up by from now on.
+// Increment is the number to count by from now on.
 type Increment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number, 0 to 99.
 	Number int32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// Its parity: PARITY_EVEN or PARITY_ODD.
+	// The parity of number: PARITY_EVEN or PARITY_ODD.
 	Parity        Parity `protobuf:"varint,2,opt,name=parity,proto3,enum=parity.numbers.v1.Parity" json:"parity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -724,15 +722,14 @@ func (x *Increment) GetParity() Parity {
 	return Parity_PARITY_UNSPECIFIED
 }
 
-// Committed says that reports are durable: they survive whatever the server's
-// register survives. One Committed stands for all reports up to it, so there may
-// be fewer of them than reports, and a client that reads slowly gets only the
-// newest.
+// Committed confirms that reports are durable: they survive everything that the
+// register of the server survives. It covers all reports up to a number, so there may
+// be fewer Committed responses than reports. A slow reader receives only the newest.
 type Committed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many reports of this session are durable, counted from its first.
+	// The number of durable reports, counted from the first one of this session.
 	Reports int64 `protobuf:"varint,1,opt,name=reports,proto3" json:"reports,omitempty"`
-	// The value of the last of them.
+	// The value of the last durable report.
 	Value         int64 `protobuf:"varint,2,opt,name=value,proto3" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -785,9 +782,9 @@ func (x *Committed) GetValue() int64 {
 // ListClientsRequest asks for one page of the register.
 type ListClientsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The most clients to return, 1 to 1000; more is taken as 1000, and 0 as 100.
+	// The maximum number of clients to return, 1 to 1000. More than 1000: 1000. 0: 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Empty for the first page, else next_page_token of the page before.
+	// Empty for the first page, then next_page_token of the previous page.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -840,9 +837,9 @@ func (x *ListClientsRequest) GetPageToken() string {
 // ListClientsResponse is one page of the register.
 type ListClientsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The clients, ordered by ID.
+	// The clients, in order of their IDs.
 	Clients []*Client `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
-	// What to ask for next; empty on the last page.
+	// The token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -895,19 +892,19 @@ func (x *ListClientsResponse) GetNextPageToken() string {
 // Client is one record of the register.
 type Client struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The client's ID.
+	// The client ID.
 	ClientId int32 `protobuf:"varint,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	// The number it was last given, 0 to 99; 1 if it was never given one.
+	// The last number drawn, 0 to 99; 1 if there is none.
 	LastNumber int32 `protobuf:"varint,2,opt,name=last_number,json=lastNumber,proto3" json:"last_number,omitempty"`
-	// The value it last reported; 0 if it never did.
+	// The last value reported, 0 if there is none.
 	LastValue int64 `protobuf:"varint,3,opt,name=last_value,json=lastValue,proto3" json:"last_value,omitempty"`
-	// How many counting sessions it has open now.
+	// The number of open counting sessions.
 	ActiveSessions int32 `protobuf:"varint,4,opt,name=active_sessions,json=activeSessions,proto3" json:"active_sessions,omitempty"`
-	// When it last registered, reported or drew, through whichever door.
+	// When the client last registered, reported or drew a number, through any door.
 	LastSeen *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
-	// The door that it came through then.
+	// The door that the client used at last_seen.
 	Door Door `protobuf:"varint,6,opt,name=door,proto3,enum=parity.numbers.v1.Door" json:"door,omitempty"`
-	// Every door that it ever came through, once each, ordered by number.
+	// Every door that the client has ever used, once each, in order of their numbers.
 	Doors         []*DoorUse `protobuf:"bytes,7,rep,name=doors,proto3" json:"doors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -992,12 +989,12 @@ func (x *Client) GetDoors() []*DoorUse {
 	return nil
 }
 
-// DoorUse is a door that a client came through.
+// DoorUse is a door that a client has used.
 type DoorUse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The door: DOOR_GRPC or DOOR_LEGACY.
 	Door Door `protobuf:"varint,1,opt,name=door,proto3,enum=parity.numbers.v1.Door" json:"door,omitempty"`
-	// When the client last registered, reported or drew through it.
+	// When the client last registered, reported or drew a number through this door.
 	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,8 +4,8 @@
 // - protoc             (unknown)
 // source: parity/numbers/v1/numbers.proto
 
-// Package parity.numbers.v1 hands out random even and odd numbers and keeps a
-// register of the clients that count with them.
+// Package parity.numbers.v1 draws random even and odd numbers and keeps a register
+// of the clients that count with them.
 
 package numbersv1
 
@@ -31,48 +31,49 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// NumberService hands out random even and odd numbers from 0 to 99 and keeps,
-// for every registered client, the last number it was given and the last value
-// it counted to.
+// NumberService draws random even and odd numbers from 0 to 99. For every registered
+// client it keeps the last number drawn and the last value reported.
 //
-// Every rpc may also end in UNAVAILABLE (the server is shutting down),
-// RESOURCE_EXHAUSTED (a configured limit is reached; the status carries a
-// google.rpc.RetryInfo) and INTERNAL (a fault of the server; the detail is in
-// its log only). Errors carry a google.rpc.ErrorInfo with the domain "parity".
+// Every error carries a google.rpc.ErrorInfo with the domain "parity". Every rpc may
+// also end in:
+//
+// UNAVAILABLE: the server is shutting down.
+// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
+// google.rpc.RetryInfo.
+// INTERNAL: the server failed. Only its log has the details.
 type NumberServiceClient interface {
-	// Draw returns one random number. It needs no registration and leaves no
-	// trace in the register.
+	// Draw returns one random number. It needs no registration and does not change the
+	// register.
 	//
-	// INVALID_ARGUMENT: parity is none of the values of Parity.
+	// INVALID_ARGUMENT: parity is not a value of Parity.
 	Draw(ctx context.Context, in *DrawRequest, opts ...grpc.CallOption) (*DrawResponse, error)
-	// Count is one counting session of one client. The first request is Register,
-	// sent once; then the client sends Report whenever it has counted on, and
-	// Draw whenever it wants a new increment. It ends when the client closes its
-	// side: the server then makes the outstanding reports durable, confirms them
-	// with a last Committed and ends the stream with OK.
+	// Count is one counting session of one client. The first request is Register. Then
+	// the client sends a Report for each value that it has counted to, and a Draw for
+	// each new increment that it wants. When the client half-closes the stream, the
+	// server makes the outstanding reports durable, confirms them with a last Committed
+	// and ends the stream with OK.
 	//
-	// Replies to draws come in the order of the draws. Several sessions may share
-	// one client ID: they share one record, and the last write wins.
+	// Draws are answered in order. Several sessions may use the same client ID: they
+	// share one record, and the last write wins.
 	//
-	// A session takes reports at a bounded rate, 1000 a second unless the server
-	// was started with another, after a burst of as many. A client that sends more
-	// is held up by the flow control of its stream; nothing is lost.
+	// The rate of reports is limited, by default to 1000 a second after a burst of 1000.
+	// Beyond it the server stops reading from the stream until the rate allows: flow
+	// control slows the client down, and no report is lost.
 	//
-	// INVALID_ARGUMENT: the client ID is out of range, or a request is empty, or
-	// parity is none of the values of Parity, or Report.repeats_session is not
-	// what Registered.session was for this client ID (reason INVALID_SESSION).
-	// FAILED_PRECONDITION: the first request is not Register, or a second
-	// Register came.
-	// RESOURCE_EXHAUSTED: the client did not send Register within 10 s (reason
-	// REGISTER_TIMEOUT); it sent nothing for 10 min (SESSION_IDLE); its ID has 64
-	// sessions open on this server, unless that was started with another maximum
-	// (TOO_MANY_SESSIONS). What was reported is made durable and confirmed first.
+	// INVALID_ARGUMENT: the client ID is out of range, a request is empty, parity is not
+	// a value of Parity, or Report.repeats_session is not a Registered.session of this
+	// client ID (reason INVALID_SESSION).
+	// FAILED_PRECONDITION: the first request is not Register, or a later one is.
+	// RESOURCE_EXHAUSTED: Register did not arrive within 10 s (reason REGISTER_TIMEOUT),
+	// no request arrived for 10 min (SESSION_IDLE), or the client ID already has the
+	// maximum number of sessions on this server, 64 by default (TOO_MANY_SESSIONS).
+	// Reports received before are made durable and confirmed first.
 	Count(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CountRequest, CountResponse], error)
-	// ListClients returns the register, ordered by client ID. A client that
-	// registers while pages are being fetched is on them if its ID is yet to come.
+	// ListClients returns the register in order of client IDs. A client that registers
+	// while pages are being fetched is included if its ID is on a later page.
 	//
-	// INVALID_ARGUMENT: page_size is negative, or page_token is not one that
-	// ListClients returned.
+	// INVALID_ARGUMENT: page_size is negative, or page_token was not returned by
+	// ListClients.
 	ListClients(ctx context.Context, in *ListClientsRequest, opts ...grpc.CallOption) (*ListClientsResponse, error)
 }
 
@@ -121,48 +122,49 @@ func (c *numberServiceClient) ListClients(ctx context.Context, in *ListClientsRe
 // All implementations must embed UnimplementedNumberServiceServer
 // for forward compatibility.
 //
-// NumberService hands out random even and odd numbers from 0 to 99 and keeps,
-// for every registered client, the last number it was given and the last value
-// it counted to.
+// NumberService draws random even and odd numbers from 0 to 99. For every registered
+// client it keeps the last number drawn and the last value reported.
 //
-// Every rpc may also end in UNAVAILABLE (the server is shutting down),
-// RESOURCE_EXHAUSTED (a configured limit is reached; the status carries a
-// google.rpc.RetryInfo) and INTERNAL (a fault of the server; the detail is in
-// its log only). Errors carry a google.rpc.ErrorInfo with the domain "parity".
+// Every error carries a google.rpc.ErrorInfo with the domain "parity". Every rpc may
+// also end in:
+//
+// UNAVAILABLE: the server is shutting down.
+// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
+// google.rpc.RetryInfo.
+// INTERNAL: the server failed. Only its log has the details.
 type NumberServiceServer interface {
-	// Draw returns one random number. It needs no registration and leaves no
-	// trace in the register.
+	// Draw returns one random number. It needs no registration and does not change the
+	// register.
 	//
-	// INVALID_ARGUMENT: parity is none of the values of Parity.
+	// INVALID_ARGUMENT: parity is not a value of Parity.
 	Draw(context.Context, *DrawRequest) (*DrawResponse, error)
-	// Count is one counting session of one client. The first request is Register,
-	// sent once; then the client sends Report whenever it has counted on, and
-	// Draw whenever it wants a new increment. It ends when the client closes its
-	// side: the server then makes the outstanding reports durable, confirms them
-	// with a last Committed and ends the stream with OK.
+	// Count is one counting session of one client. The first request is Register. Then
+	// the client sends a Report for each value that it has counted to, and a Draw for
+	// each new increment that it wants. When the client half-closes the stream, the
+	// server makes the outstanding reports durable, confirms them with a last Committed
+	// and ends the stream with OK.
 	//
-	// Replies to draws come in the order of the draws. Several sessions may share
-	// one client ID: they share one record, and the last write wins.
+	// Draws are answered in order. Several sessions may use the same client ID: they
+	// share one record, and the last write wins.
 	//
-	// A session takes reports at a bounded rate, 1000 a second unless the server
-	// was started with another, after a burst of as many. A client that sends more
-	// is held up by the flow control of its stream; nothing is lost.
+	// The rate of reports is limited, by default to 1000 a second after a burst of 1000.
+	// Beyond it the server stops reading from the stream until the rate allows: flow
+	// control slows the client down, and no report is lost.
 	//
-	// INVALID_ARGUMENT: the client ID is out of range, or a request is empty, or
-	// parity is none of the values of Parity, or Report.repeats_session is not
-	// what Registered.session was for this client ID (reason INVALID_SESSION).
-	// FAILED_PRECONDITION: the first request is not Register, or a second
-	// Register came.
-	// RESOURCE_EXHAUSTED: the client did not send Register within 10 s (reason
-	// REGISTER_TIMEOUT); it sent nothing for 10 min (SESSION_IDLE); its ID has 64
-	// sessions open on this server, unless that was started with another maximum
-	// (TOO_MANY_SESSIONS). What was reported is made durable and confirmed first.
+	// INVALID_ARGUMENT: the client ID is out of range, a request is empty, parity is not
+	// a value of Parity, or Report.repeats_session is not a Registered.session of this
+	// client ID (reason INVALID_SESSION).
+	// FAILED_PRECONDITION: the first request is not Register, or a later one is.
+	// RESOURCE_EXHAUSTED: Register did not arrive within 10 s (reason REGISTER_TIMEOUT),
+	// no request arrived for 10 min (SESSION_IDLE), or the client ID already has the
+	// maximum number of sessions on this server, 64 by default (TOO_MANY_SESSIONS).
+	// Reports received before are made durable and confirmed first.
 	Count(grpc.BidiStreamingServer[CountRequest, CountResponse]) error
-	// ListClients returns the register, ordered by client ID. A client that
-	// registers while pages are being fetched is on them if its ID is yet to come.
+	// ListClients returns the register in order of client IDs. A client that registers
+	// while pages are being fetched is included if its ID is on a later page.
 	//
-	// INVALID_ARGUMENT: page_size is negative, or page_token is not one that
-	// ListClients returned.
+	// INVALID_ARGUMENT: page_size is negative, or page_token was not returned by
+	// ListClients.
 	ListClients(context.Context, *ListClientsRequest) (*ListClientsResponse, error)
 	mustEmbedUnimplementedNumberServiceServer()
 }
