@@ -1,8 +1,9 @@
 """Plays the transcripts of legacytcp/testdata against a running server.
 
-    python3 .ci/transcripts.py HOST:PORT TRANSCRIPT
+    python3 .ci/transcripts.py prepare DIRECTORY TRANSCRIPT      writes the files, prints the server's flags
+    python3 .ci/transcripts.py HOST:PORT TRANSCRIPT              plays the transcript
 
-legacytcp/testdata/README.md describes the transcripts and what a server needs for them.
+legacytcp/testdata/README.md specifies the transcripts and what a server needs for them.
 """
 
 import os
@@ -16,12 +17,12 @@ QUIET = 0.1  # seconds for "-- quiet": five times the 20 ms of the protocol
 TIMEOUT = 10  # seconds for each answer
 DRAWS = [79, 90, 57, 12, 33, 8]  # where a transcript has no @draws
 
-# A drawn number: any from 0 to 99 of that parity.
+# What matches a drawn number: any from 0 to 99 of the same parity.
 ANY = {0: rb"[1-9]?[02468]", 1: rb"[1-9]?[13579]"}
 
 
 class Mismatch(Exception):
-    """The server did not say what the transcript has."""
+    """The server did not answer as in the transcript."""
 
 
 class Transcript:
@@ -33,11 +34,12 @@ class Transcript:
         self.not_found = None
         self.draws = DRAWS
         self.files = []  # (name, content)
-        self.fails = False  # needs services that fail on purpose
         self.steps = []  # (line, what, bytes)
         with open(path, encoding="utf-8") as f:
             for number, line in enumerate(f, 1):
                 self._parse(number, line.strip())
+        if not self.steps:
+            raise ValueError(f"{path} has no steps")
 
     def _parse(self, number, text):
         word, _, rest = text.partition(" ")
@@ -60,8 +62,6 @@ class Transcript:
             self.draws = [int(n) for n in rest.split()]
         elif word == "@file":
             self.files.append(tuple(strings(rest)))
-        elif word in ("@failing-file", "@refused-file", "@broken-file"):
-            self.fails = True
         elif word != "@except":  # about replays in pieces
             raise ValueError(f"{self.path}:{number}: unknown word {word}")
 
@@ -71,21 +71,19 @@ class Transcript:
         return flags + ([f"--legacy-not-found={self.not_found}"] if self.not_found else [])
 
     def prepare(self, directory):
-        """Writes the files that the transcript needs, an hour old, so that they are cached at once."""
-        old = time.time() - 3600
+        """Writes the files of the transcript."""
         for name, content in self.files:
             path = os.path.join(os.fsencode(directory), name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "wb") as f:
                 f.write(content)
-            os.utime(path, (old, old))
 
     def fills_cache(self):
-        """Reports whether the files must be in the cache, in their order."""
+        """Reports whether the files must be in the cache before the first step."""
         return any(what == "C>" and data.startswith(b"list") for _, what, data in self.steps)
 
     def play(self, address, files_address=None):
-        """Has the conversation. files_address is a port of the file dialect alone."""
+        """Plays the steps. files_address is a port that speaks the file dialect only."""
         if self.files_only:
             address = files_address
         if self.fills_cache():
@@ -110,16 +108,16 @@ class Transcript:
 
 
 def step(s, what, data, draws, received):
-    """Does one step and returns the bytes that came too early for it."""
+    """Plays one step. Returns the bytes received beyond it."""
     if what == "C>":
         try:
             s.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the server may have ended a conversation whose end comes next
+            pass  # the server has closed; the next step checks how
     elif what == "C> EOF":
         s.shutdown(socket.SHUT_WR)
     elif what == "C> RESET":
-        time.sleep(QUIET)  # or the kernel throws away what the server has not read
+        time.sleep(QUIET)  # until the server has read everything: a reset discards unread input
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         s.close()
         time.sleep(QUIET)
@@ -157,7 +155,7 @@ def expect(s, wanted, data, received):
 
 
 def pattern(data, draws):
-    """Returns what matches data, in which the next draws stand for any number of their parity."""
+    """Compiles a pattern for data. The digits of the next draw match any number of its parity."""
     text, at = b"", 0
     while at < len(data):
         if draws and data.startswith(str(draws[0]).encode(), at):
@@ -183,7 +181,7 @@ def unescape(found):
 
 
 def strings(text):
-    """Parses quoted strings, each with an optional *COUNT, and those joined by a plus as one."""
+    """Parses quoted strings. "x"*3 is a string repeated, "a" + "b" two strings joined."""
     found, joined, text = [], False, text.encode()
     while text:
         quoted = re.match(rb'"((?:[^"\\]|\\.)*)"(?:\*(\d+))?\s*(\+?)\s*', text, re.DOTALL)
@@ -204,12 +202,25 @@ def dial(address):
     return s
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    host, _, port = sys.argv[1].rpartition(":")
+def main(what, *args):
+    if what == "prepare":
+        directory, path = args
+        transcript = Transcript(path)
+        transcript.prepare(directory)
+        print(*transcript.flags())
+        return
+    host, _, port = what.rpartition(":")
+    if not port.isdigit():
+        sys.exit(f"{what!r} is not HOST:PORT")
+    (path,) = args
     try:
-        Transcript(sys.argv[2]).play((host, int(port)), (host, int(port)))
+        Transcript(path).play((host, int(port)), (host, int(port)))
     except Mismatch as e:
         sys.exit(f"FAIL {e}")
     print("ok")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != (4 if sys.argv[1:2] == ["prepare"] else 3):
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
