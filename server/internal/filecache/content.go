@@ -7,37 +7,33 @@ import (
 	"sync/atomic"
 )
 
-// BlockSize is the most bytes that Chunk hands out at once. Files are kept in
-// blocks of this size, each an allocation of its own, so that a slow reader holds
-// on to the block it is sending, not to a whole file that has been evicted. It is
-// so large that the cost of a chunk is not seen, and so much less than 1 MiB that a
-// block and what describes it fit into the 1 MiB buffers that gRPC clients pool.
+// BlockSize is the maximum number of bytes that Chunk returns. Files are kept in blocks of
+// this size, each allocated separately, so that a slow reader of an evicted file holds one
+// block and not the whole file. The size is large enough to make the cost of a chunk
+// negligible, and a block plus its message fits into the 1 MiB buffers that gRPC clients
+// pool.
 const BlockSize = 1<<20 - 4<<10
-
-// diskChunk is the most bytes that are read at once for a reader of a file that is
-// not cached, which are the reader's own.
-const diskChunk = 256 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// content is the bytes of one version of a file, complete or still being read.
+// content is the bytes of one version of a file, complete or being read.
 type content struct {
 	info Info
-	dir  *generation // where it is read from
-	sum  uint32      // CRC-32C of the whole; valid once done is closed
-	seq  uint64      // its place in the order of insertion; guarded by Cache.mu
+	dir  *generation // the directory it is read from
+	sum  uint32      // CRC-32C of the file; valid when done is closed
+	seq  uint64      // position in the order of insertion; guarded by Cache.mu
 
-	// blocks[:filled] may be read without a lock: filled is raised only after a
-	// block is in place. The slice grows with what has been read, whatever size the
-	// file claims to have. It becomes nil when the bytes are let go.
+	// blocks[:filled] may be read without a lock, because filled is incremented only after
+	// a block was added. The slice grows with the bytes read, whatever size the file claims.
+	// Nil: the blocks were dropped.
 	blocks atomic.Pointer[[][]byte]
 	filled atomic.Int64
 
-	done chan struct{} // closed when the last block is in place, or with err set
+	done chan struct{} // closed after the last block, or when err is set
 	err  error
 
 	mu   sync.Mutex
-	more chan struct{} // closed and replaced whenever filled is raised
+	more chan struct{} // closed and replaced whenever filled is incremented
 }
 
 func newContent(info Info, dir *generation) *content {
@@ -46,10 +42,10 @@ func newContent(info Info, dir *generation) *content {
 	return c
 }
 
-// add puts the next block in place and wakes those who wait for it.
+// add appends a block and wakes the readers that wait for it.
 func (c *content) add(b []byte) {
-	// The last block comes after the content was put into the cache, and may find
-	// it evicted again.
+	// The last block is added when the content is in the cache already. It may have been
+	// evicted since, and then it stays dropped.
 	if blocks := c.blocks.Load(); blocks != nil {
 		grown := append(*blocks, b)
 		c.blocks.CompareAndSwap(blocks, &grown)
@@ -61,17 +57,19 @@ func (c *content) add(b []byte) {
 	c.mu.Unlock()
 }
 
-// finish ends the reading of the file.
+// finish ends the fill.
 func (c *content) finish(sum uint32, err error) {
 	c.sum, c.err = sum, err
 	close(c.done)
 }
 
-// drop lets go of the bytes. Who is still reading goes on from the file itself.
+// drop frees the blocks. Readers continue from the disk.
 func (c *content) drop() { c.blocks.Store(nil) }
 
-// block returns the i-th block, waiting until it has been read. It returns nil
-// where the bytes have been let go.
+// isDropped reports whether the blocks were dropped.
+func (c *content) isDropped() bool { return c.blocks.Load() == nil }
+
+// block returns the i-th block when it has been read, or nil if the blocks were dropped.
 func (c *content) block(ctx context.Context, i int64) ([]byte, error) {
 	for i >= c.filled.Load() {
 		c.mu.Lock()
@@ -95,6 +93,3 @@ func (c *content) block(ctx context.Context, i int64) ([]byte, error) {
 	}
 	return nil, nil
 }
-
-// isDropped reports whether the bytes have been let go.
-func (c *content) isDropped() bool { return c.blocks.Load() == nil }

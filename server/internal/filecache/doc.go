@@ -1,40 +1,39 @@
-// Package filecache reads the files of one directory through a cache in memory
-// that is bounded in bytes. It knows names, sizes and versions, and nothing of
-// how the bytes travel on.
+// Package filecache reads the files of one directory through an in-memory cache that is
+// bounded in bytes. It knows names, sizes and versions, but not how the bytes are sent.
 //
-// A file is opened with [Cache.Open] and read with [File.Chunk], which hands out
-// slices of the cached bytes themselves. Those are never written again, so any
-// number of readers may share them, and keep them as long as they like.
+// [Cache.Open] opens a file and [File.Chunk] reads it. Chunk returns slices of the cached
+// bytes. These bytes never change, so any number of readers may share and keep them.
 //
-// What the cache promises:
+// The cache guarantees:
 //
-//   - Bound: the cached files' lengths, and [EntryOverhead] for each, never add
-//     up to more than the capacity. Files being read in count from the moment
-//     their reading begins.
-//   - Eviction, the original's rule: when a file does not fit, and a cached file
-//     is at least as large, that one alone goes (the least recently used of
-//     those); otherwise the least recently used goes, again and again, until it
-//     fits.
-//   - Fresh: every Open compares what is cached with the file's state now.
-//   - Filled once: however many open a file that is not cached, it is read from
-//     disk once, by nobody's call in particular, and all of them get its bytes
-//     as they arrive.
-//   - Never mixed: what one [File] hands out is of one version, or ends in
-//     [ErrChanged]. A version is told by times of modification and of change, size,
-//     device and inode. The time of change is the kernel's: no content can be
-//     changed without it, and nobody can put it back. A new name or other rights
-//     make another version too.
-//   - Descriptors: no more than [Options.MaxOpen] are open, however many read. A
-//     reader has one while it reads from the disk, not while it sends.
-//   - Patience: whatever the disk does, no call lasts longer than its context, nor
-//     much longer than half a minute, and no more threads wait for the disk than
-//     the gate has places. Who cannot be served ends in [ErrDisk], at once when
-//     the disk has hung for 5 s. What was begun goes on, and when the disk
-//     answers again, all is as before.
-//   - The directory is the one that the path leads to: another one in its place, or
-//     behind the symbolic link that the path is, is noticed within a second and
-//     served instead. While there is none, calls end in [ErrDirectory]. Who
-//     reads a file of the old one goes on, as long as that file stays as it is.
+//   - Bound: the lengths of the cached files plus [EntryOverhead] for each never exceed the
+//     capacity. A file counts from the moment the cache starts to read it.
+//   - Eviction, the original's rule: if a new file does not fit and a cached file is at
+//     least as large, that file alone is evicted (of several, the least recently used).
+//     Otherwise the least recently used files are evicted until the new one fits.
+//   - Freshness: every Open compares the cached version with the file on disk.
+//   - Single fill: however many callers open a file that is not cached, it is read from
+//     disk once. The fill belongs to no caller, and all callers receive blocks as they
+//     arrive.
+//   - One version: all that a [File] returns belongs to one version, or the read ends with
+//     [ErrChanged]. A version is identified by modification time, change time, size, device
+//     and inode. The kernel sets the change time on every change of the content, and
+//     programs cannot set it. Renaming a file or changing its permissions makes a new
+//     version too.
+//   - Descriptors: at most [Options.MaxOpen] are open, whatever the number of readers. A
+//     reader uses one while it reads from the disk, not while it sends.
+//   - Timeouts: no call lasts longer than its context, nor much longer than 30 s, even if
+//     the disk hangs. The pool of workers bounds the threads that wait for the disk. Calls
+//     that cannot be served end with [ErrDisk]; when the disk has hung for 5 s, they end
+//     at once. Operations that have begun go on, and when the disk responds again, the
+//     cache works as before.
+//   - Current directory: the cache serves the directory that the path refers to. It notices
+//     within a second when the path, or a symbolic link at the path, refers to another
+//     one. While there is none, calls end with [ErrDirectory]. Readers of a file of the
+//     old directory continue while that file stays unchanged.
 //
-// [Cache.Health] says when the last two keep files from being served.
+// [Cache.Health] reports whether the last two prevent files from being served.
+//
+// The files named dir*.go are the source of the cached bytes: one directory, accessed
+// through the pool in pool*.go.
 package filecache

@@ -2,11 +2,6 @@ package filecache
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"hash/crc32"
-	"io"
-	"os"
 	"slices"
 )
 
@@ -14,16 +9,16 @@ import (
 // descriptor.
 type File struct {
 	Info
-	// Cached says whether the file was in the cache when it was opened.
+	// Cached reports whether the file was in the cache when it was opened.
 	Cached bool
 
 	cache   *Cache
 	dir     *generation
-	content *content // nil: not cached
+	content *content // nil: the file does not fit into the cache
 }
 
-// ChunkSize returns the most bytes that Chunk returns at offset off, which must lie
-// within the file. It may be fewer by the time that Chunk is called.
+// ChunkSize returns the maximum number of bytes that Chunk returns at offset off, which
+// must lie within the file. A later Chunk may return fewer.
 func (f *File) ChunkSize(off int64) int64 {
 	n := min(BlockSize-off%BlockSize, f.Size-off)
 	if f.content == nil || f.content.isDropped() {
@@ -32,12 +27,11 @@ func (f *File) ChunkSize(off int64) int64 {
 	return n
 }
 
-// Chunk returns the bytes at offset off, which must lie within the file: at least
-// one of them and at most limit. It waits for bytes that are still being read.
-// The slice must not be written to.
+// Chunk returns between 1 and limit bytes at offset off, which must lie within the file.
+// It waits for bytes that are still being read. The caller must not modify the slice.
 //
-// A chunk is returned only if the file was not changed up to then. The error is
-// ErrChanged, ErrDisk, ctx's, or one of the file system.
+// The file had not changed when the chunk was read. The error is ErrChanged, ErrDisk,
+// ctx's, or one of the file system.
 func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
 	from := off % BlockSize
 	n := min(limit, BlockSize-from, f.Size-off)
@@ -49,17 +43,17 @@ func (f *File) Chunk(ctx context.Context, off, limit int64) ([]byte, error) {
 		if block != nil {
 			return share(block, from, from+n), nil
 		}
-		// Evicted under a slow reader.
+		// Evicted since it was opened.
 	}
 	return f.cache.read(ctx, f.dir, f.Info, off, min(n, diskChunk))
 }
 
-// maxPinned is how many times its own size a chunk may keep in memory. The block that
-// it is a part of may be evicted while a slow reader has it, and a thousand readers with
-// a little of a thousand blocks would hold far more than what they were sent.
+// maxPinned is how many times its own size a chunk may keep in memory. A chunk keeps its
+// whole block, even if that is evicted. Without a bound, a thousand slow readers with a
+// small part of a thousand blocks would hold far more memory than they were sent.
 const maxPinned = 4
 
-// share returns a part of a block: the bytes themselves, or a copy where they are few.
+// share returns block[from:to], as a copy if that is a small part of the block.
 func share(block []byte, from, to int64) []byte {
 	part := block[from:to:to]
 	if maxPinned*len(part) < len(block) {
@@ -68,12 +62,11 @@ func share(block []byte, from, to int64) []byte {
 	return part
 }
 
-// HasChecksum reports whether Checksum will know the file's: the file fits into the
-// cache.
+// HasChecksum reports whether Checksum may be called: the file fits into the cache.
 func (f *File) HasChecksum() bool { return f.content != nil }
 
-// Checksum returns the CRC-32C of the whole file. It waits until the file has been
-// read, and fails as Chunk does.
+// Checksum returns the CRC-32C of the whole file. It waits until the file has been read.
+// The error is as for Chunk.
 func (f *File) Checksum(ctx context.Context) (uint32, error) {
 	select {
 	case <-f.content.done:
@@ -83,7 +76,7 @@ func (f *File) Checksum(ctx context.Context) (uint32, error) {
 	}
 }
 
-// KnownChecksum returns the CRC-32C of the whole file if it is known already.
+// KnownChecksum returns the CRC-32C of the whole file if it is already known.
 func (f *File) KnownChecksum() (sum uint32, ok bool) {
 	if f.content == nil {
 		return 0, false
@@ -96,82 +89,5 @@ func (f *File) KnownChecksum() (sum uint32, ok bool) {
 	}
 }
 
-// Close ends the reading.
+// Close ends the use of the file.
 func (f *File) Close() { f.dir.release() }
-
-// readBlocks reads all of c's file and makes its blocks readable as they come,
-// but for the last, which it returns, with the checksum of the whole. A block may be
-// all that a caller wants, so each is verified.
-func (c *content) readBlocks(cache *Cache) (last []byte, sum uint32, err error) {
-	for left := c.info.Size; left > 0; left -= int64(len(last)) {
-		if last != nil {
-			c.add(last)
-		}
-		// Nobody's call owns this: it is bounded by the gate's patience alone.
-		last, err = cache.read(context.Background(), c.dir, c.info, c.info.Size-left, min(BlockSize, left))
-		if err != nil {
-			return nil, 0, err
-		}
-		sum = crc32.Update(sum, castagnoli, last)
-	}
-	return last, sum, nil
-}
-
-// read reads n bytes of a file at off, past the cache.
-func (c *Cache) read(ctx context.Context, dir *generation, info Info, off, n int64) ([]byte, error) {
-	op, err := do(ctx, c.gate, lane{readKind, info.Name}, &readOp{files: c.handles, dir: dir, info: info, off: off, n: n})
-	if err != nil {
-		return nil, err
-	}
-	return op.data, op.err
-}
-
-// readOp reads a piece of a file. Its memory is taken only when it has its place.
-type readOp struct {
-	files  *handles
-	dir    *generation
-	info   Info
-	off, n int64
-
-	data []byte
-	err  error
-}
-
-func (o *readOp) run(*job) {
-	f, err := o.files.borrow(o.dir, o.info)
-	if err != nil {
-		o.err = err
-		return
-	}
-	defer o.files.giveBack(f)
-	data := make([]byte, o.n)
-	if o.err = readFull(f.disk, data, o.off); o.err != nil {
-		return
-	}
-	if o.err = verify(f.disk, o.info); o.err == nil {
-		o.data = data
-	}
-}
-
-func readFull(disk *os.File, b []byte, off int64) error {
-	n, err := disk.ReadAt(b, off)
-	if n == len(b) {
-		return nil
-	}
-	if errors.Is(err, io.EOF) {
-		return ErrChanged
-	}
-	return fmt.Errorf("read file: %w", err)
-}
-
-// verify returns ErrChanged if disk is no longer what info describes.
-func verify(disk *os.File, info Info) error {
-	fi, err := disk.Stat()
-	if err != nil {
-		return fmt.Errorf("stat file: %w", err)
-	}
-	if stampOf(fi) != info.stamp {
-		return ErrChanged
-	}
-	return nil
-}

@@ -7,30 +7,30 @@ import (
 	"sort"
 )
 
-// EntryOverhead is what an entry is charged, in bytes, beside its file's length:
-// for its name (up to 1,024 bytes) and bookkeeping, so that empty files are
-// bounded too.
+// EntryOverhead is the number of bytes charged for an entry in addition to the length of
+// the file: for its name (up to 1,024 bytes) and bookkeeping. So the number of empty files
+// is bounded too.
 const EntryOverhead = 2 << 10
 
-// lru is the set of completely cached files, bounded in bytes, with the
-// original's rule of eviction. It is not synchronised.
+// lru is the set of completely cached files, bounded in bytes, with the original's eviction
+// rule. It is not synchronized.
 type lru struct {
 	limit    int64 // bytes
 	used     int64 // bytes charged for entries
-	reserved int64 // bytes charged for what is still being read
+	reserved int64 // bytes charged for fills in progress
 	entries  map[string]*list.Element
 	recent   *list.List // of *content, most recently used first
-	order    []*content // by content.seq, which is the order of insertion
+	order    []*content // in order of insertion: by content.seq
 	lastSeq  uint64
 
-	evictions int64 // since the beginning
+	evictions int64 // a counter
 }
 
 func newLRU(limit int64) *lru {
 	return &lru{limit: limit, entries: map[string]*list.Element{}, recent: list.New()}
 }
 
-// charge is what a file of size bytes counts for. A sparse file may claim any size.
+// charge returns the bytes charged for a file. A sparse file may claim any size.
 func charge(size int64) int64 {
 	if size > math.MaxInt64-EntryOverhead {
 		return math.MaxInt64
@@ -38,7 +38,7 @@ func charge(size int64) int64 {
 	return size + EntryOverhead
 }
 
-// get returns the entry of that name, if there is one, without using it.
+// get returns the entry of that name, or nil. It does not count as a use.
 func (l *lru) get(name string) *content {
 	if e := l.entries[name]; e != nil {
 		return e.Value.(*content)
@@ -51,8 +51,8 @@ func (l *lru) use(name string) {
 	l.recent.MoveToFront(l.entries[name])
 }
 
-// reserve makes room for a file of size bytes and takes it. It reports false,
-// and evicts nothing, where other reservations leave too little room.
+// reserve reserves room for a file of size bytes, evicting others if necessary. It reports
+// false and evicts nothing if the other reservations leave too little room.
 func (l *lru) reserve(size int64) bool {
 	need := charge(size)
 	if need > l.limit-l.reserved {
@@ -71,11 +71,11 @@ func (l *lru) reserve(size int64) bool {
 	return true
 }
 
-// release gives back what reserve took.
+// release ends the reservation of a file of size bytes.
 func (l *lru) release(size int64) { l.reserved -= charge(size) }
 
-// insert turns the reservation made for c into an entry, in place of an older
-// version of the same file.
+// insert turns the reservation for c into an entry. It replaces another version of the same
+// file.
 func (l *lru) insert(c *content) {
 	if old := l.get(c.info.Name); old != nil {
 		l.evict(old)
@@ -88,7 +88,7 @@ func (l *lru) insert(c *content) {
 	l.order = append(l.order, c)
 }
 
-// evict takes c out and lets go of its bytes.
+// evict removes c and frees its blocks.
 func (l *lru) evict(c *content) {
 	l.evictions++
 	l.used -= charge(c.info.Size)
@@ -99,7 +99,7 @@ func (l *lru) evict(c *content) {
 	c.drop()
 }
 
-// clear takes everything out.
+// clear evicts everything.
 func (l *lru) clear() {
 	for l.recent.Len() > 0 {
 		l.evict(l.recent.Back().Value.(*content))

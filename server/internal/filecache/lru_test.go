@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// contents makes entries of the lru without bytes: the rule looks at sizes only.
-func contents(l *lru, name string, size int64) bool {
+// insert adds an entry without bytes, and reports whether it fit.
+func insert(l *lru, name string, size int64) bool {
 	if !l.reserve(size) {
 		return false
 	}
@@ -25,9 +25,8 @@ func names(l *lru) []string {
 	return all
 }
 
-// TestEvictionRule states the original's rule case by case. Sizes are in MiB,
-// "use x" is a hit, and the cache holds 100 units and the overhead of
-// five files.
+// TestEvictionRule states the original's rule case by case. Sizes are in MiB, "use x" is a
+// hit, and the cache holds 100 MiB plus the overhead of five files.
 func TestEvictionRule(t *testing.T) {
 	const unit = 1 << 20
 	tests := []struct {
@@ -35,19 +34,19 @@ func TestEvictionRule(t *testing.T) {
 		steps string
 		want  string // in order of insertion
 	}{
-		{"fits: nothing goes", "add a 40, add b 40, add c 19", "a b c"},
-		{"one at least as large goes alone", "add a 40, add b 40, add c 30", "b c"},
+		{"fits: nothing is evicted", "add a 40, add b 40, add c 19", "a b c"},
+		{"one at least as large is evicted alone", "add a 40, add b 40, add c 30", "b c"},
 		{"equally large counts as at least as large", "add a 20, add b 50, add c 50", "a c"},
 		{"the least recently used of the large ones", "add a 40, add b 40, use a, add c 30", "a c"},
-		{"a large one goes before smaller, older ones", "add s 10, add l 60, add m 10, add n 50", "s m n"},
-		{"none as large: the oldest go until it fits", "add a 30, add b 30, add c 30, add d 70", "c d"},
-		{"none as large: use changes who is oldest", "add a 30, add b 30, add c 30, use a, add d 70", "a d"},
-		{"none as large: just one is enough", "add a 30, add b 30, add c 30, add d 31", "b c d"},
+		{"a large one is evicted before smaller, older ones", "add s 10, add l 60, add m 10, add n 50", "s m n"},
+		{"none as large: the oldest are evicted until it fits", "add a 30, add b 30, add c 30, add d 70", "c d"},
+		{"none as large: a use changes the order", "add a 30, add b 30, add c 30, use a, add d 70", "a d"},
+		{"none as large: one is enough", "add a 30, add b 30, add c 30, add d 31", "b c d"},
 		{"fills the cache alone", "add a 30, add b 30, add c 99", "c"},
-		{"larger than the cache: nothing goes", "add a 30, add b 30, add c 101", "a b"},
+		{"larger than the cache: nothing is evicted", "add a 30, add b 30, add c 101", "a b"},
 		{"a new version replaces the old", "add a 30, add b 30, add a 35", "b a"},
-		{"an empty file goes in", "add a 40, add e 0", "a e"},
-		{"an empty file is larger than none", "add a 99, add e 0, add f 99", "e f"},
+		{"an empty file is inserted", "add a 40, add e 0", "a e"},
+		{"an empty file is larger than no file", "add a 99, add e 0, add f 99", "e f"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,7 +58,7 @@ func TestEvictionRule(t *testing.T) {
 				if op == "use" {
 					l.use(name)
 				} else {
-					contents(l, name, size*unit)
+					insert(l, name, size*unit)
 				}
 			}
 			if got := strings.Join(names(l), " "); got != tt.want {
@@ -73,7 +72,7 @@ func TestLRUBound(t *testing.T) {
 	const limit = 10 * (1000 + EntryOverhead)
 	l := newLRU(limit)
 	for i := range 11 {
-		if !contents(l, fmt.Sprint(i), 1000) {
+		if !insert(l, fmt.Sprint(i), 1000) {
 			t.Fatalf("file %d did not fit", i)
 		}
 		if want := min(int64(i+1), 10) * (1000 + EntryOverhead); l.used != want {
@@ -90,18 +89,18 @@ func TestLRUBound(t *testing.T) {
 		{math.MaxInt64 - EntryOverhead, false},
 		{math.MaxInt64, false}, // a sparse file may claim any size
 	} {
-		if got := contents(l, "large", tt.size); got != tt.want {
+		if got := insert(l, "large", tt.size); got != tt.want {
 			t.Errorf("file of %d bytes in a cache of %d: cached %v, want %v", tt.size, limit, got, tt.want)
 		}
 	}
 }
 
-// TestLRUOrder looks up positions in the order of insertion. Clients choose them: the
-// largest must not wrap around to the first.
+// TestLRUOrder looks up positions in the order of insertion. Clients choose them, so the
+// largest possible position must not wrap around to the first.
 func TestLRUOrder(t *testing.T) {
 	l := newLRU(1 << 20)
 	for _, name := range []string{"a", "b", "c"} {
-		contents(l, name, 1)
+		insert(l, name, 1)
 	}
 	for seq, want := range map[uint64]int{0: 0, 1: 1, 3: 3, 4: 3, math.MaxUint64: 3} {
 		if got := l.firstAfter(seq); got != want {
@@ -110,28 +109,28 @@ func TestLRUOrder(t *testing.T) {
 	}
 }
 
-// TestLRUReservations says that what is being read counts, and is never evicted.
+// TestLRUReservations checks that reservations count and are never evicted.
 func TestLRUReservations(t *testing.T) {
 	l := newLRU(100 << 10)
-	contents(l, "a", 40<<10)
+	insert(l, "a", 40<<10)
 	if !l.reserve(50 << 10) {
-		t.Fatal("no room for the first")
+		t.Fatal("no room for the first reservation")
 	}
 	if got := names(l); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("cached %q, want a", got)
 	}
 	if !l.reserve(40 << 10) {
-		t.Fatal("no room for the second, though a can go")
+		t.Fatal("no room for the second, although a can be evicted")
 	}
 	if got := names(l); len(got) != 0 {
 		t.Errorf("cached %q, want nothing", got)
 	}
 	if l.reserve(10 << 10) {
-		t.Error("room for a third, though all is reserved")
+		t.Error("room for a third, although everything is reserved")
 	}
 	l.release(50 << 10)
 	l.release(40 << 10)
 	if l.used != 0 || l.reserved != 0 {
-		t.Errorf("used %d, reserved %d in the end, want 0", l.used, l.reserved)
+		t.Errorf("used %d, reserved %d at the end, want 0", l.used, l.reserved)
 	}
 }

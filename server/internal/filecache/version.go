@@ -13,16 +13,16 @@ type Info struct {
 	Name     string
 	Size     int64 // bytes
 	Modified time.Time
-	Version  string // names this version, opaque
+	Version  string // identifies this version; opaque
 
-	stamp stamp
-	stat  fs.FileInfo // where it is from
+	stamp    stamp
+	fileInfo fs.FileInfo // the source of all this
 }
 
-// stamp is what the file system says of a file that differs whenever its content
-// does. Times are in nanoseconds. Everybody may set the time of modification; the
-// time of change is the kernel's alone. A file that takes another's place has another
-// inode, unless the other one's was free again, and then another time of change.
+// stamp is the metadata of a file that changes whenever its content does. Times are in
+// nanoseconds. Programs may set the modification time, but only the kernel sets the change
+// time. A file that replaces another has another inode or, if the inode was reused, another
+// change time.
 type stamp struct {
 	modified, changed int64
 	size              int64
@@ -36,21 +36,21 @@ func stampOf(fi fs.FileInfo) stamp {
 	return s
 }
 
-// version makes a version of a stamp: a hash, so that it is short and tells nothing
-// of the disk. 128 bits of it are far more than any number of versions needs.
+// version returns a hash of the stamp, so that it is short and reveals nothing about the
+// disk. 128 bits make collisions practically impossible.
 func (s stamp) version() string {
 	b, err := binary.Append(make([]byte, 0, 5*8), binary.BigEndian, [...]uint64{
 		uint64(s.modified), uint64(s.changed), uint64(s.size), s.device, s.inode,
 	})
 	if err != nil {
-		panic(err) // only for values without a fixed size
+		panic(err) // happens only for values without a fixed size
 	}
 	sum := sha256.Sum256(b)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Describe returns what fi says of the file of that name.
-func Describe(name string, fi fs.FileInfo) Info {
+// describe returns the Info of the file of that name.
+func describe(name string, fi fs.FileInfo) Info {
 	s := stampOf(fi)
-	return Info{Name: name, Size: s.size, Modified: fi.ModTime(), Version: s.version(), stamp: s, stat: fi}
+	return Info{Name: name, Size: s.size, Modified: fi.ModTime(), Version: s.version(), stamp: s, fileInfo: fi}
 }

@@ -4,8 +4,8 @@ package filecache
 
 import "io/fs"
 
-// fill has nothing to add here: size and time of modification must do.
+// fill adds nothing on this platform: size and modification time identify a version.
 func (s *stamp) fill(fs.FileInfo) {}
 
-// isUnlinked cannot tell here.
+// isUnlinked is unavailable on this platform.
 func isUnlinked(fs.FileInfo) bool { return false }

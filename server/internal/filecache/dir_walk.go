@@ -13,22 +13,21 @@ import (
 )
 
 const (
-	// scanBatch is how many entries of a directory are read at once.
+	// scanBatch is the number of directory entries read at a time.
 	scanBatch = 1024
-	// statBatch is how many entries are looked up between two signs of progress. A slow
-	// disk may take 0.1 s for one, and counts as hanging after hungAfter.
+	// statBatch is the number of entries stated between two signs of progress. A slow disk
+	// may take 0.1 s for one, and counts as hanging after hungAfter.
 	statBatch = 32
-	// minKeep is the fewest entries that one scan of a directory keeps: those that
-	// turn out to be empty directories must not make the next scan come at once.
+	// minKeep is the minimum number of entries that a scan keeps, so that a directory with
+	// many empty subdirectories is not scanned again for every few of them.
 	minKeep = 256
 )
 
-// Walk returns up to limit regular files below the directory whose names come after
-// the given one, in the order of their names' parts: "a/b" comes before "a.txt",
-// though '.' comes before '/'. Of names, and directories on the way to them, only those
-// are looked at that accept takes. more says that there are more files. Symbolic links
-// are left out, and what cannot be read. However many files there are, it takes
-// memory for those that it returns, for each directory on the way to them.
+// Walk returns up to limit regular files whose names come after the given name, and
+// whether there are more. Names are ordered part by part: "a/b" comes before "a.txt",
+// although '.' comes before '/'. Walk skips files and directories that accept rejects,
+// hidden files, symbolic links and directories that cannot be read. Its memory use depends
+// on limit and the depth of the tree, not on the number of files.
 //
 // The error is ErrDisk, ErrDirectory, ctx's, or one of the file system.
 func (c *Cache) Walk(ctx context.Context, after string, limit int, accept func(name string) bool) (found []Info, more bool, err error) {
@@ -45,26 +44,26 @@ func (c *Cache) Walk(ctx context.Context, after string, limit int, accept func(n
 	return found, more, err
 }
 
-// errEnough ends a walk that has found what it was asked for.
+// errEnough ends a walk that has found more than limit files.
 var errEnough = errors.New("enough files")
 
-// walk is a call of Walk.
+// walk is the state of one call of Walk.
 type walk struct {
 	cache  *Cache
 	dir    *generation
 	limit  int
 	accept func(string) bool
-	found  []Info // one more than the limit where there are more
+	found  []Info // one more than limit if there are more
 }
 
-// below adds the files below a directory that come after the given name, which is
-// relative to it.
+// below adds the files below a directory that come after the given name, which is relative
+// to that directory.
 func (w *walk) below(ctx context.Context, name, after string) error {
-	// The directory that after lies in comes before after, and is looked into.
+	// The subdirectory that contains after comes before it, and must be walked.
 	after, inside, within := strings.Cut(after, "/")
 	for {
 		keep := max(w.limit-len(w.found)+1, minKeep)
-		op, err := do(ctx, w.cache.gate, lane{kind: scanKind}, &scanOp{
+		op, err := do(ctx, w.cache.pool, lane{kind: scanKind}, &scanOp{
 			dir: w.dir, name: name, after: after, including: within, keep: keep, accept: w.accept, hidden: w.cache.hidden,
 		})
 		if err != nil {
@@ -75,7 +74,7 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 		}
 		for _, e := range op.entries {
 			inner := path.Join(name, e.name)
-			first := within && e.name == after // what the name given lies in
+			first := within && e.name == after // contains the given name
 			switch {
 			case e.isDir && first:
 				if err := w.below(ctx, inner, inside); err != nil {
@@ -86,7 +85,7 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 					return err
 				}
 			case e.file != nil && !first:
-				w.found = append(w.found, Describe(inner, e.file))
+				w.found = append(w.found, describe(inner, e.file))
 				if len(w.found) > w.limit {
 					return errEnough
 				}
@@ -99,12 +98,12 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 	}
 }
 
-// scanOp reads a directory, and keeps the first of its entries that come after a name.
+// scanOp reads a directory and keeps the first entries after a name.
 type scanOp struct {
 	dir       *generation
 	name      string
 	after     string
-	including bool // after itself
+	including bool // include after itself
 	keep      int
 	accept    func(string) bool
 	hidden    func(fs.FileInfo) bool
@@ -113,11 +112,11 @@ type scanOp struct {
 	err     error
 }
 
-// entry is a directory, or a file.
+// entry is a directory or a file.
 type entry struct {
 	name  string
 	isDir bool
-	file  fs.FileInfo // nil: nothing to be listed
+	file  fs.FileInfo // nil: not a file to list
 }
 
 func (o *scanOp) run(j *job) {
@@ -125,7 +124,7 @@ func (o *scanOp) run(j *job) {
 	switch {
 	case o.err == nil:
 	case o.name != ".":
-		// Deleted meanwhile, or none that the server may read: no files to offer.
+		// Removed since it was found, or not readable: it has no files to list.
 		o.entries, o.err = nil, nil
 	case o.dir.isUnlinked():
 		o.err = errReplaced
@@ -153,7 +152,7 @@ func (o *scanOp) scan(j *job) error {
 		return err
 	}
 	for i := range o.entries {
-		if i%statBatch == 0 && !j.alive() {
+		if i%statBatch == 0 && !j.progress() {
 			return context.Canceled
 		}
 		e := &o.entries[i]
@@ -172,13 +171,13 @@ func (o *scanOp) scan(j *job) error {
 	return nil
 }
 
-// read fills o.entries with names.
+// read reads the names of the entries.
 func (o *scanOp) read(j *job, disk *os.File) error {
-	shorten := func() {
+	trim := func() {
 		slices.SortFunc(o.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 		o.entries = o.entries[:min(o.keep, len(o.entries))]
 	}
-	for j.alive() {
+	for j.progress() {
 		batch, err := disk.ReadDir(scanBatch)
 		for _, e := range batch {
 			after := strings.Compare(e.Name(), o.after)
@@ -187,7 +186,7 @@ func (o *scanOp) read(j *job, disk *os.File) error {
 			}
 		}
 		if len(o.entries) > 2*o.keep+scanBatch || err != nil {
-			shorten()
+			trim()
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// opFunc is an operation of a test's.
+// opFunc is an operation.
 type opFunc func(*job)
 
 func (f opFunc) run(j *job) { f(j) }
 
-// newTestGate returns a gate whose lanes are all one operation wide.
-func newTestGate(t *testing.T, places int) *gate {
+// newTestPool returns a pool whose lanes run one operation at a time.
+func newTestPool(t *testing.T, places int) *pool {
 	t.Helper()
-	g := newGate(places)
-	g.limit = func(lane) int { return 1 }
-	t.Cleanup(g.close)
-	return g
+	p := newPool(places)
+	p.limit = func(lane) int { return 1 }
+	t.Cleanup(p.close)
+	return p
 }
 
 func file(name string) lane { return lane{readKind, name} }
 
-// TestGateHangs: what hangs holds its place, those who queue are sent away after a
-// while, and when it answers everything is as before.
-func TestGateHangs(t *testing.T) {
+// TestPoolHangs blocks operations. They keep their workers, callers that wait get ErrDisk
+// after their timeout, and everything works again when the operations end.
+func TestPoolHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGate(t, 2)
+		p := newTestPool(t, 2)
 		disk := make(chan struct{})
 		hang := opFunc(func(*job) { <-disk })
 		var callers sync.WaitGroup
@@ -38,7 +38,7 @@ func TestGateHangs(t *testing.T) {
 		call := func(in lane) {
 			callers.Go(func() {
 				begin := time.Now()
-				_, err := do(t.Context(), g, in, hang)
+				_, err := do(t.Context(), p, in, hang)
 				switch {
 				case err == nil:
 					done.Add(1)
@@ -52,23 +52,23 @@ func TestGateHangs(t *testing.T) {
 			})
 		}
 		for range 10 {
-			call(file("a")) // 1 in the hands of the disk
+			call(file("a")) // one of them runs
 		}
 		synctest.Wait()
-		if busy, _ := g.stats(); busy != 1 {
-			t.Errorf("%d operations on one file", busy)
+		if busy, _ := p.stats(); busy != 1 {
+			t.Errorf("%d operations on one file, want 1", busy)
 		}
 		call(file("b"))
-		call(file("c")) // no place
+		call(file("c")) // no worker is left
 		synctest.Wait()
-		if busy, _ := g.stats(); busy != 2 {
-			t.Errorf("%d operations in 2 places", busy)
+		if busy, _ := p.stats(); busy != 2 {
+			t.Errorf("%d operations, want 2", busy)
 		}
-		if err := g.health(); err != nil {
-			t.Errorf("at once: %v", err)
+		if err := p.health(); err != nil {
+			t.Errorf("health at once: %v", err)
 		}
 		time.Sleep(hungAfter)
-		if err := g.health(); !errors.Is(err, ErrDisk) {
+		if err := p.health(); !errors.Is(err, ErrDisk) {
 			t.Errorf("health after %s: %v", hungAfter, err)
 		}
 		call(file("a"))
@@ -77,19 +77,19 @@ func TestGateHangs(t *testing.T) {
 		if refused.Load() != 2 {
 			t.Errorf("%d callers refused at once, want 2", refused.Load())
 		}
-		g.sweep()
+		p.expire()
 		synctest.Wait()
 		if late.Load() != 10 {
-			t.Errorf("%d callers sent away after %s, want 10", late.Load(), queuePatience)
+			t.Errorf("%d callers timed out after %s, want 10", late.Load(), queueTimeout)
 		}
-		time.Sleep(patience - queuePatience)
-		g.sweep()
+		time.Sleep(opTimeout - queueTimeout)
+		p.expire()
 		synctest.Wait()
 		if late.Load() != 12 {
-			t.Errorf("%d callers sent away after %s, want all", late.Load(), patience)
+			t.Errorf("%d callers timed out after %s, want all", late.Load(), opTimeout)
 		}
-		if busy, _ := g.stats(); busy != 2 {
-			t.Errorf("%d operations hold their places, want 2", busy)
+		if busy, _ := p.stats(); busy != 2 {
+			t.Errorf("%d operations, want 2 that hang", busy)
 		}
 		close(disk)
 		synctest.Wait()
@@ -97,39 +97,39 @@ func TestGateHangs(t *testing.T) {
 			call(file(name))
 		}
 		callers.Wait()
-		time.Sleep(workerIdle)
-		g.sweep()
-		if len(g.workers) != 0 {
-			t.Errorf("%d workers are kept for nothing", len(g.workers))
+		time.Sleep(workerIdleTime)
+		p.expire()
+		if len(p.workers) != 0 {
+			t.Errorf("%d idle workers, want none", len(p.workers))
 		}
-		if busy, _ := g.stats(); busy != 0 || done.Load() != 3 || g.health() != nil || len(g.lanes) != 0 {
-			t.Errorf("in the end %d busy, %d done, health %v, lanes %v", busy, done.Load(), g.health(), g.lanes)
+		if busy, _ := p.stats(); busy != 0 || done.Load() != 3 || p.health() != nil || len(p.lanes) != 0 {
+			t.Errorf("at the end: %d busy, %d done, health %v, lanes %v", busy, done.Load(), p.health(), p.lanes)
 		}
 	})
 }
 
-// TestGateShares: callers share an operation that has not begun when they come, and
-// never one that has.
-func TestGateShares(t *testing.T) {
+// TestPoolShares checks that callers share an operation that has not begun, but never one
+// that has.
+func TestPoolShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGate(t, 4)
+		p := newTestPool(t, 4)
 		disk := make(chan struct{})
 		var runs atomic.Int64
 		stat := opFunc(func(*job) { runs.Add(1); <-disk })
 		in := lane{statKind, "f"}
 		var first, later sync.WaitGroup
-		first.Go(func() { do(t.Context(), g, in, stat) })
+		first.Go(func() { do(t.Context(), p, in, stat) })
 		synctest.Wait()
 		var ended atomic.Int64
 		for range 100 {
-			later.Go(func() { do(t.Context(), g, in, stat); ended.Add(1) })
+			later.Go(func() { do(t.Context(), p, in, stat); ended.Add(1) })
 		}
 		synctest.Wait()
 		disk <- struct{}{}
 		first.Wait()
 		synctest.Wait()
 		if ended.Load() != 0 {
-			t.Error("a caller was given what was found out before it came")
+			t.Error("a caller got a result older than its call")
 		}
 		disk <- struct{}{}
 		later.Wait()
@@ -139,34 +139,35 @@ func TestGateShares(t *testing.T) {
 	})
 }
 
-// TestGateDetached lets detached operations meet a hanging disk and a caller: only callers
-// count as refused, and a caller that leaves does not cancel what runs without it.
-func TestGateDetached(t *testing.T) {
+// TestPoolDetached runs detached operations on a hanging disk, alone and shared with a
+// caller. Only callers count as refused, and a caller that leaves does not cancel an
+// operation that was also detached.
+func TestPoolDetached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGate(t, 2)
+		p := newTestPool(t, 2)
 		disk := make(chan struct{})
-		in := lane{kind: lookKind}
+		in := lane{kind: refreshKind}
 		var runs atomic.Int64
 		look := opFunc(func(*job) { runs.Add(1); <-disk })
-		for range 2 * patience / time.Second {
-			g.detach(in, look)
+		for range 2 * opTimeout / time.Second {
+			p.detach(in, look)
 			time.Sleep(time.Second)
-			g.sweep()
+			p.expire()
 		}
-		if _, refused := g.stats(); refused != 0 {
+		if _, refused := p.stats(); refused != 0 {
 			t.Errorf("%d callers refused, want none", refused)
 		}
 		disk <- struct{}{}
 		synctest.Wait()
 
-		g.detach(in, look)
-		synctest.Wait() // it runs, and the next two share another
+		p.detach(in, look)
+		synctest.Wait() // it runs, and the next two share another one
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var caller sync.WaitGroup
-		caller.Go(func() { do(ctx, g, in, look) })
+		caller.Go(func() { do(ctx, p, in, look) })
 		synctest.Wait()
-		g.detach(in, look)
+		p.detach(in, look)
 		caller.Wait()
 		before := runs.Load()
 		disk <- struct{}{}
@@ -178,17 +179,17 @@ func TestGateDetached(t *testing.T) {
 	})
 }
 
-// TestGateGivenUp: a caller goes when its time is over, and nothing is done any more
-// for one who went before it began.
-func TestGateGivenUp(t *testing.T) {
+// TestPoolAbandoned lets callers leave. An operation that has not begun when its last caller
+// leaves never runs.
+func TestPoolAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGate(t, 1)
+		p := newTestPool(t, 1)
 		disk := make(chan struct{})
 		var ran sync.Map
 		call := func(in lane) error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			_, err := do(ctx, g, in, opFunc(func(*job) { ran.Store(in, true); <-disk }))
+			_, err := do(ctx, p, in, opFunc(func(*job) { ran.Store(in, true); <-disk }))
 			return err
 		}
 		lanes := []lane{file("begins"), file("begins"), file("queued"), {statKind, "shared"}, {statKind, "shared"}}
@@ -206,50 +207,51 @@ func TestGateGivenUp(t *testing.T) {
 		synctest.Wait()
 		for _, in := range lanes[1:] {
 			if _, ok := ran.Load(in); ok && in != lanes[0] {
-				t.Errorf("%v was done for nobody", in)
+				t.Errorf("%v ran without callers", in)
 			}
 		}
-		if len(g.lanes) != 0 || g.queue.Len() != 0 {
-			t.Errorf("left: %v, %d queued", g.lanes, g.queue.Len())
+		if len(p.lanes) != 0 || p.queue.Len() != 0 {
+			t.Errorf("leftover lanes %v, %d queued", p.lanes, p.queue.Len())
 		}
 	})
 }
 
-// TestGateClosed: closing sends everybody away and waits for nobody.
-func TestGateClosed(t *testing.T) {
+// TestPoolClosed closes a pool while operations hang: all callers return.
+func TestPoolClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGate(t, 1)
+		p := newTestPool(t, 1)
 		disk := make(chan struct{})
 		var callers sync.WaitGroup
 		for _, name := range []string{"a", "a", "b", "c"} {
 			callers.Go(func() {
-				if _, err := do(t.Context(), g, file(name), opFunc(func(*job) { <-disk })); !errors.Is(err, errClosed) {
+				if _, err := do(t.Context(), p, file(name), opFunc(func(*job) { <-disk })); !errors.Is(err, errClosed) {
 					t.Errorf("%s: %v, want %v", name, err, errClosed)
 				}
 			})
 		}
 		synctest.Wait()
-		g.close()
+		p.close()
 		callers.Wait()
-		if g.detach(file("d"), opFunc(func(*job) {})) {
-			t.Error("an operation after the end")
+		if p.detach(file("d"), opFunc(func(*job) {})) {
+			t.Error("an operation started after close")
 		}
 		close(disk)
 	})
 }
 
-// TestGateProgress: an operation that gets on is not one that hangs.
-func TestGateProgress(t *testing.T) {
+// TestPoolProgress runs an operation that takes long but makes progress: it does not count
+// as hanging.
+func TestPoolProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newTestGate(t, 1)
-		_, err := do(t.Context(), g, file("f"), opFunc(func(j *job) {
-			for range 2 * patience / time.Second {
+		p := newTestPool(t, 1)
+		_, err := do(t.Context(), p, file("f"), opFunc(func(j *job) {
+			for range 2 * opTimeout / time.Second {
 				time.Sleep(time.Second)
-				g.sweep()
-				if !j.alive() {
-					t.Error("given up")
+				p.expire()
+				if !j.progress() {
+					t.Error("timed out")
 				}
-				if err := g.health(); err != nil {
+				if err := p.health(); err != nil {
 					t.Error(err)
 				}
 			}
@@ -260,8 +262,8 @@ func TestGateProgress(t *testing.T) {
 	})
 }
 
-func TestGateChurn(t *testing.T) {
-	g := newTestGate(t, 3)
+func TestPoolChurn(t *testing.T) {
+	p := newTestPool(t, 3)
 	var busy, most, done atomic.Int64
 	op := opFunc(func(*job) {
 		n := busy.Add(1)
@@ -280,7 +282,7 @@ func TestGateChurn(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, time.Duration(i)*10*time.Microsecond)
 				}
 				in := lane{[]kind{statKind, readKind}[j%2], string(rune('a' + i%7))}
-				if _, err := do(ctx, g, in, op); err != nil && j%3 != 0 {
+				if _, err := do(ctx, p, in, op); err != nil && j%3 != 0 {
 					t.Error(err)
 				}
 				cancel()
@@ -288,14 +290,14 @@ func TestGateChurn(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	for b, _ := g.stats(); b > 0; b, _ = g.stats() {
+	for b, _ := p.stats(); b > 0; b, _ = p.stats() {
 		time.Sleep(time.Millisecond)
 	}
 	if most.Load() > 3 {
-		t.Errorf("%d operations at once in 3 places", most.Load())
+		t.Errorf("%d operations at once, want at most 3", most.Load())
 	}
-	if len(g.lanes) != 0 || g.queue.Len() != 0 {
-		t.Errorf("left: %v, %d queued", g.lanes, g.queue.Len())
+	if len(p.lanes) != 0 || p.queue.Len() != 0 {
+		t.Errorf("leftover lanes %v, %d queued", p.lanes, p.queue.Len())
 	}
 	t.Logf("%d operations", done.Load())
 }

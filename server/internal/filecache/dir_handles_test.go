@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestDescriptors reads more uncached files at once than may be open.
+// TestDescriptors reads more uncached files concurrently than may be open.
 func TestDescriptors(t *testing.T) {
 	const maxOpen, files = 16, 100
 	dir := t.TempDir()
@@ -48,11 +48,11 @@ func TestDescriptors(t *testing.T) {
 	if most > maxOpen {
 		t.Errorf("%d files open, want at most %d", most, maxOpen)
 	}
-	eventually(t, "files that nobody reads are closed", func() bool { return c.Stats().Open == 0 })
+	eventually(t, "idle files are closed", func() bool { return c.Stats().Open == 0 })
 }
 
-// TestReopened: a reader whose file was closed meanwhile goes on with the same
-// version, or not at all.
+// TestReopened closes the descriptor of a file between the chunks of a reader. The reader
+// continues with the same version or gets an error.
 func TestReopened(t *testing.T) {
 	c, dir := newCache(t, 0)
 	want := random(3 * diskChunk)
@@ -75,24 +75,25 @@ func TestReopened(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("other bytes")
+		t.Error("the bytes differ")
 	}
 	write(t, dir, "f", want)
 	if _, err := f.Chunk(t.Context(), 0, 1); !errors.Is(err, ErrChanged) {
-		t.Errorf("of another version: %v, want %v", err, ErrChanged)
+		t.Errorf("another version: %v, want %v", err, ErrChanged)
 	}
 	if err := os.Remove(filepath.Join(dir, "f")); err != nil {
 		t.Fatal(err)
 	}
 	c.handles.closeIdle(0, time.Now())
 	if _, err := f.Chunk(t.Context(), 0, 1); !errors.Is(err, ErrChanged) {
-		t.Errorf("of a removed file: %v, want %v", err, ErrChanged)
+		t.Errorf("removed: %v, want %v", err, ErrChanged)
 	}
 }
 
-// TestHugeSparseFile: a file may claim any size at no cost.
+// TestHugeSparseFile reads a file of the largest possible size. It costs nothing to create
+// one.
 func TestHugeSparseFile(t *testing.T) {
-	dir, err := os.MkdirTemp("/dev/shm", "parity-") // of few file systems can files be as large
+	dir, err := os.MkdirTemp("/dev/shm", "parity-") // few file systems support such files
 	if err != nil {
 		dir = t.TempDir()
 	}
@@ -104,7 +105,7 @@ func TestHugeSparseFile(t *testing.T) {
 	}
 	for os.Truncate(path, size) != nil {
 		if size >>= 1; size < 1<<40 {
-			t.Skip("the file system has no large files")
+			t.Skip("the file system does not support large files")
 		}
 	}
 	t.Logf("%d bytes", size)
@@ -119,7 +120,7 @@ func TestHugeSparseFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if f.HasChecksum() && capacity < size {
-			t.Errorf("%d bytes go into a cache of %d", size, capacity)
+			t.Errorf("a file of %d bytes fits into a cache of %d", size, capacity)
 		}
 		offsets := []int64{0, BlockSize - 1}
 		if !f.HasChecksum() {
@@ -129,7 +130,7 @@ func TestHugeSparseFile(t *testing.T) {
 			for _, limit := range []int64{1, BlockSize, math.MaxInt64} {
 				b, err := f.Chunk(t.Context(), off, limit)
 				if err != nil || len(b) == 0 || int64(len(b)) > min(limit, f.ChunkSize(off)) {
-					t.Errorf("%d bytes at %d: %d, %v; up to %d announced", limit, off, len(b), err, f.ChunkSize(off))
+					t.Errorf("Chunk(%d, %d) = %d bytes, %v; ChunkSize is %d", off, limit, len(b), err, f.ChunkSize(off))
 				}
 			}
 		}
@@ -137,6 +138,6 @@ func TestHugeSparseFile(t *testing.T) {
 			t.Errorf("cache %+v", s)
 		}
 		f.Close()
-		c.gate.close() // ends a fill that would not end
+		c.pool.close() // ends a fill that would take for ever
 	}
 }

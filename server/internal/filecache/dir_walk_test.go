@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// TestWalk lists a tree that is larger than what one scan keeps, in pages, and
-// compares it with all of its names.
+// TestWalk lists a tree that is larger than one scan keeps, in pages of different sizes.
 func TestWalk(t *testing.T) {
 	c, dir := newCache(t, 0)
 	var want []string
@@ -35,7 +34,7 @@ func TestWalk(t *testing.T) {
 	for _, name := range []string{"a/1", "a/b/2", "a/b/c/d/e/f", "a.txt", "a0", "m1.d/x", "m1/../z", "ü/ü", "m7-/1", "m7./1"} {
 		add(filepath.Clean(name))
 	}
-	for i := range 2 * minKeep { // directories with nothing in them
+	for i := range 2 * minKeep { // empty directories
 		if err := os.MkdirAll(filepath.Join(dir, fmt.Sprint("empty", i), "inner"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +66,7 @@ func TestWalk(t *testing.T) {
 				got = append(got, f.Name)
 				after = f.Name
 			}
-			if size == 1 && len(got) == 40 { // enough of so small pages
+			if size == 1 && len(got) == 40 { // enough pages of this size
 				break
 			}
 		}
@@ -75,7 +74,7 @@ func TestWalk(t *testing.T) {
 			t.Errorf("by %d: %d files, want %d: %q", size, n, len(want), got)
 		}
 	}
-	// From names that are not there.
+	// After names that do not exist.
 	for range 100 {
 		after := want[rand.IntN(len(want))] + "!"
 		i, _ := slices.BinarySearchFunc(want, after, byParts)
@@ -86,8 +85,8 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// TestWalkSlowDisk lists a directory of a disk that is slow, but answers: a scan that
-// makes progress is not taken for one that hangs.
+// TestWalkSlowDisk lists a directory on a slow disk. A scan that makes progress does not
+// count as hanging.
 func TestWalkSlowDisk(t *testing.T) {
 	const files = 600
 	dir := t.TempDir()
@@ -116,7 +115,8 @@ func TestWalkSlowDisk(t *testing.T) {
 	})
 }
 
-// TestWalkMemory: what a scan keeps does not depend on how large the directory is.
+// TestWalkMemory checks that the memory of a scan does not depend on the size of the
+// directory.
 func TestWalkMemory(t *testing.T) {
 	c, dir := newCache(t, 0)
 	for i := range 5 * scanBatch {
@@ -130,7 +130,7 @@ func TestWalkMemory(t *testing.T) {
 		most = max(most, cap(op.entries))
 		return true
 	}
-	if err := op.scan(&job{gate: c.gate, state: running, waiters: 1}); err != nil || len(op.entries) != minKeep {
+	if err := op.scan(&job{pool: c.pool, state: running, callers: 1}); err != nil || len(op.entries) != minKeep {
 		t.Fatalf("%d entries, error %v", len(op.entries), err)
 	}
 	if limit := 2 * (2*minKeep + 2*scanBatch); most > limit {

@@ -9,23 +9,24 @@ import (
 	"time"
 )
 
-// hang lets no operation of a file system begin until wake is called.
+// hang blocks all file system operations until wake is called.
 func hang(t *testing.T, c *Cache) (wake func()) {
 	t.Helper()
 	awake := make(chan struct{})
-	c.gate.mu.Lock()
-	defer c.gate.mu.Unlock()
-	c.gate.before = func(lane) { <-awake }
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	c.pool.beforeOp = func(lane) { <-awake }
 	wake = sync.OnceFunc(func() { close(awake) })
 	t.Cleanup(wake)
 	return wake
 }
 
-// TestDiskHangs: nobody waits for longer than they want to, what is cached is served
-// where the kernel can tell that it is fresh, and all is well when the disk is.
+// TestDiskHangs blocks the disk. Calls end with their context, and cached files are served
+// if the kernel can stat them without the disk. When the disk responds again, everything
+// works as before.
 func TestDiskHangs(t *testing.T) {
 	c, dir := newCache(t, 1<<20)
-	for i := range 3 * maxPlaces {
+	for i := range 3 * maxWorkers {
 		write(t, dir, fmt.Sprint(i), []byte("cold"))
 	}
 	write(t, dir, "cached", []byte("cached"))
@@ -36,7 +37,7 @@ func TestDiskHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	var callers sync.WaitGroup
-	for i := range 3 * maxPlaces {
+	for i := range 3 * maxWorkers {
 		callers.Go(func() {
 			if _, _, err := read(ctx, c, fmt.Sprint(i), 100); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Open of file %d: %v", i, err)
@@ -49,24 +50,24 @@ func TestDiskHangs(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if n := c.Stats().Busy; n > maxPlaces {
-		t.Errorf("%d operations at once, want at most %d", n, maxPlaces)
+	if n := c.Stats().Busy; n > maxWorkers {
+		t.Errorf("%d operations at once, want at most %d", n, maxWorkers)
 	}
-	if _, ok := c.dir.current.Load().glance.stat("cached"); ok {
+	if _, ok := c.dir.current.Load().fast.stat("cached"); ok {
 		if got, _, err := read(t.Context(), c, "cached", 100); err != nil || string(got) != "cached" {
-			t.Errorf("what is cached: %q, %v", got, err)
+			t.Errorf("cached: %q, %v", got, err)
 		}
 	}
 	wake()
-	for i := range 3 * maxPlaces {
+	for i := range 3 * maxWorkers {
 		if got, _, err := read(t.Context(), c, fmt.Sprint(i), 100); err != nil || string(got) != "cold" {
-			t.Errorf("when the disk is back: %q, %v", got, err)
+			t.Errorf("when the disk responds again: %q, %v", got, err)
 		}
 	}
 }
 
-// TestCloseWithDiskHanging: Close does not wait for the disk, and those who wait are
-// sent away.
+// TestCloseWithDiskHanging closes the cache while the disk hangs: Close returns, and so do
+// the callers.
 func TestCloseWithDiskHanging(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "f", []byte("content"))
@@ -85,9 +86,9 @@ func TestCloseWithDiskHanging(t *testing.T) {
 	}
 	c.Close()
 	if err := <-ended; !errors.Is(err, errClosed) {
-		t.Errorf("who waited was told %v, want %v", err, errClosed)
+		t.Errorf("the waiting caller got %v, want %v", err, errClosed)
 	}
 	if _, err := c.Open(t.Context(), "f"); !errors.Is(err, errClosed) {
-		t.Errorf("Open when closed: %v, want %v", err, errClosed)
+		t.Errorf("Open after Close: %v, want %v", err, errClosed)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// mkdir makes a directory with a file f in it, and returns its path.
+// mkdir makes a directory that contains a file f, and returns its path.
 func mkdir(t *testing.T, path, content string) string {
 	t.Helper()
 	if err := os.Mkdir(path, 0o700); err != nil {
@@ -19,21 +19,20 @@ func mkdir(t *testing.T, path, content string) string {
 	return path
 }
 
-// eventually waits for what the watch of the directory brings about.
+// eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("after a minute, not yet: %s", what)
 		}
 	}
 }
 
-// TestDirectoryReplaced puts another directory into the place of the one that was
-// opened, in every way.
+// TestDirectoryReplaced replaces the open directory by another one in several ways.
 func TestDirectoryReplaced(t *testing.T) {
 	for name, replace := range map[string]func(path, other string) error{
-		"removed and made anew": func(path, other string) error {
+		"removed and recreated": func(path, other string) error {
 			return errors.Join(os.RemoveAll(path), os.Rename(other, path))
 		},
 		"moved away": func(path, other string) error {
@@ -68,7 +67,7 @@ func TestDirectoryReplaced(t *testing.T) {
 				return err == nil && string(got) == "new content"
 			})
 			if _, err := c.Open(t.Context(), "gone"); !errors.Is(err, ErrNotFound) {
-				t.Errorf("a file of the old directory: %v", err)
+				t.Errorf("Open of a file of the old directory: %v", err)
 			}
 			if got := cachedNames(c); len(got) != 1 {
 				t.Errorf("cached: %q", got)
@@ -77,13 +76,13 @@ func TestDirectoryReplaced(t *testing.T) {
 				t.Errorf("health: %v", err)
 			}
 			if n := old.users.Load(); n != 1 {
-				t.Errorf("the old directory has %d users, want its reader", n)
+				t.Errorf("the old directory has %d users, want only its reader", n)
 			}
 		})
 	}
 }
 
-// TestDirectoryLinkSwapped swaps the symbolic link that the path is.
+// TestDirectoryLinkSwapped replaces the symbolic link at the path by another one.
 func TestDirectoryLinkSwapped(t *testing.T) {
 	parent := t.TempDir()
 	a, b := mkdir(t, filepath.Join(parent, "a"), "a"), mkdir(t, filepath.Join(parent, "b"), "b")
@@ -103,8 +102,8 @@ func TestDirectoryLinkSwapped(t *testing.T) {
 	}
 }
 
-// TestDirectoryAway removes the directory, and brings it back.
-func TestDirectoryAway(t *testing.T) {
+// TestDirectoryUnavailable removes the directory and recreates it.
+func TestDirectoryUnavailable(t *testing.T) {
 	parent := t.TempDir()
 	path := mkdir(t, filepath.Join(parent, "d"), "old")
 	c := openCache(t, path, Options{Capacity: 1 << 20})
@@ -114,7 +113,7 @@ func TestDirectoryAway(t *testing.T) {
 	if err := os.RemoveAll(path); err != nil {
 		t.Fatal(err)
 	}
-	// The first who finds no file finds out that there is no directory.
+	// The first Open that finds no file discovers that there is no directory.
 	if _, err := c.Open(t.Context(), "f"); !errors.Is(err, ErrDirectory) {
 		t.Errorf("Open: %v, want %v", err, ErrDirectory)
 	}
@@ -130,7 +129,7 @@ func TestDirectoryAway(t *testing.T) {
 	mkdir(t, path, "new")
 	eventually(t, "the directory is back", func() bool { return c.Health() == nil })
 	if got, _, err := read(t.Context(), c, "f", 100); err != nil || string(got) != "new" {
-		t.Errorf("then read %q, %v", got, err)
+		t.Errorf("after its return: read %q, %v", got, err)
 	}
 	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, nil, 0o600)); err != nil {
 		t.Fatal(err)
@@ -138,25 +137,25 @@ func TestDirectoryAway(t *testing.T) {
 	eventually(t, "a file in its place is noticed", func() bool { return errors.Is(c.Health(), ErrDirectory) })
 }
 
-// TestLookAfterClose closes a directory while a look hangs. What the look opens in the end
-// must be closed too.
-func TestLookAfterClose(t *testing.T) {
+// TestRefreshAfterClose closes a directory while a refresh hangs. The refresh must not leave
+// another directory open.
+func TestRefreshAfterClose(t *testing.T) {
 	parent := t.TempDir()
 	d, err := newDirectory(mkdir(t, filepath.Join(parent, "d"), "old"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.replaced = func() { t.Error("another directory is served after the end") }
-	d.look()
+	d.onReplace = func() { t.Error("onReplace was called after close") }
+	d.refresh()
 	old := d.current.Load()
 	if err := os.Rename(d.path, d.path+".old"); err != nil {
 		t.Fatal(err)
 	}
 	mkdir(t, d.path, "new")
 	d.close()
-	d.look()
+	d.refresh()
 	if d.current.Load() != old || old.users.Load() != 0 {
-		t.Errorf("the closed directory has %d users; another in its place: %v", old.users.Load(), d.current.Load() != old)
+		t.Errorf("the closed directory has %d users; replaced by another: %v", old.users.Load(), d.current.Load() != old)
 	}
 	if _, err := d.acquire(); !errors.Is(err, errClosed) {
 		t.Errorf("acquire: %v, want %v", err, errClosed)
@@ -165,8 +164,8 @@ func TestLookAfterClose(t *testing.T) {
 
 func all(string) bool { return true }
 
-// TestWalkReplaced: a walk does not take the emptiness of a removed directory for
-// that of the one in its place.
+// TestWalkReplaced lists a directory that was just removed and recreated. Walk must list the
+// new one, not find the removed one empty.
 func TestWalkReplaced(t *testing.T) {
 	parent := t.TempDir()
 	path := mkdir(t, filepath.Join(parent, "d"), "old")
@@ -177,7 +176,7 @@ func TestWalkReplaced(t *testing.T) {
 		}
 		mkdir(t, path, "new")
 		write(t, path, fmt.Sprint("g", i), nil)
-		_, err := c.Open(t.Context(), "none") // finds it removed
+		_, err := c.Open(t.Context(), "none") // discovers that it was removed
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("Open: %v", err)
 		}
