@@ -1,9 +1,9 @@
-// Package hangup keeps SIGHUP from ending the program that imports it: from before
-// main, while packages that take far longer are still being initialized, to the last
-// line. Service managers send one with a SIGTERM, and logrotate one at any time, also
-// to a program that has not come far enough to take it.
+// Package hangup keeps SIGHUP from ending the program that imports it. Its init function
+// runs before main and before slower packages are initialized. Service managers send
+// SIGHUP together with SIGTERM, and logrotate sends it at any time, also to a program
+// that has not yet installed its handlers.
 //
-// What wants to act on it notifies itself of it as well.
+// Code that acts on the signal calls signal.Notify as usual.
 package hangup
 
 import (
@@ -13,7 +13,7 @@ import (
 )
 
 func init() {
-	// Nobody receives: that somebody asked to be notified is what keeps the signal
-	// from its default. It is not ignored by the system, which children would inherit.
+	// Nothing receives from the channel: Notify alone replaces the default action.
+	// signal.Ignore would be inherited by child processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// overtaken is a connection whose first deadline takes effect after overtake has returned.
+// overtaken is a connection whose first deadline takes effect after overtake returns.
 type overtaken struct {
 	net.Conn
 	overtake func()
@@ -24,8 +24,8 @@ func (o *overtaken) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// TestDeadlineDuringWrite interrupts a write by a deadline in the past while the write
-// extends its own. The one in the past must win, or the write goes on.
+// TestDeadlineDuringWrite sets a deadline in the past while a write extends its own. The
+// past deadline must win, or the write is not interrupted.
 func TestDeadlineDuringWrite(t *testing.T) {
 	past := time.Unix(1, 0)
 	o := &overtaken{}
@@ -39,7 +39,7 @@ func TestDeadlineDuringWrite(t *testing.T) {
 		})
 		select {
 		case <-done:
-		case <-time.After(50 * time.Millisecond): // it waits until this call is over
+		case <-time.After(50 * time.Millisecond): // it waits for this call to return
 		}
 	}
 	c.extend(time.Minute)

@@ -1,6 +1,6 @@
-// Package netguard bounds what connections can take from each other before anything
-// of a protocol is known: how many there are, in all and from one address, and how
-// long a write may go without progress.
+// Package netguard limits connections before any protocol is spoken on them: how many
+// are open, in total and from one address, and how long a write may make no progress.
 //
-// It knows nothing of what the connections carry.
+// [NewListener] wraps a net.Listener. The package does not interpret what the
+// connections carry.
 package netguard

@@ -7,26 +7,26 @@ import (
 	"sync"
 )
 
-// Limits says how many connections there may be at a time.
+// Limits bounds the connections that are open at a time.
 type Limits struct {
-	// Total is the most connections in all.
+	// Total is the maximum number of connections.
 	Total int
-	// PerAddress is the most connections of one IPv4 address, or of one IPv6
-	// network of 64 bits, which is what one host commonly has. 0: Total alone counts.
+	// PerAddress is the maximum number from one IPv4 address or one IPv6 /64, which is
+	// what one host commonly has. 0: no limit per address.
 	PerAddress int
-	// Exempt lists networks whose addresses stand for many clients each, such as NATs
-	// and gateways: PerAddress is not for them.
+	// Exempt lists networks in which one address stands for many clients, such as NATs
+	// and gateways. PerAddress does not apply to them.
 	Exempt []netip.Prefix
 }
 
-// Reason tells why a connection was refused or closed. It is a word for metrics.
+// Reason says why a connection was refused or closed. It is a label value of metrics.
 type Reason string
 
 // Reasons.
 const (
-	ReasonTotal   Reason = "total"         // as many as there may be were open
-	ReasonAddress Reason = "address"       // as many as one address may have were open
-	ReasonStalled Reason = "write_stalled" // the peer took nothing for WriteTimeout
+	ReasonTotal   Reason = "total"         // Limits.Total connections were open
+	ReasonAddress Reason = "address"       // the address had Limits.PerAddress connections open
+	ReasonStalled Reason = "write_stalled" // no byte could be written for WriteTimeout
 )
 
 // limiter counts connections.
@@ -35,15 +35,15 @@ type limiter struct {
 
 	mu        sync.Mutex
 	total     int
-	byAddress map[netip.Addr]int // only of those for whom PerAddress counts
+	byAddress map[netip.Addr]int // only addresses that PerAddress applies to
 }
 
 func newLimiter(limits Limits) *limiter {
 	return &limiter{limits: limits, byAddress: make(map[netip.Addr]int)}
 }
 
-// admit counts a connection in, or tells why it must not be. Who was admitted calls
-// release with the same address.
+// admit counts a connection, or returns why it is refused. For each admitted connection,
+// release must be called with the same address.
 func (l *limiter) admit(from netip.Addr) (refused Reason) {
 	key, counted := l.key(from)
 	l.mu.Lock()
@@ -80,13 +80,13 @@ func (l *limiter) open() int {
 	return l.total
 }
 
-// key returns what PerAddress counts by, and whether it counts at all.
+// key returns the address that PerAddress counts under, and whether it applies.
 func (l *limiter) key(from netip.Addr) (netip.Addr, bool) {
 	if l.limits.PerAddress == 0 || !from.IsValid() || contains(l.limits.Exempt, from) {
 		return netip.Addr{}, false
 	}
 	if from.Is6() {
-		network, _ := from.Prefix(64) // never fails for 64 bits of an IPv6 address
+		network, _ := from.Prefix(64) // never fails for an IPv6 address
 		return network.Addr(), true
 	}
 	return from, true
@@ -96,8 +96,8 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// addressOf returns the IP address of a, IPv4 as such and without a zone, or the zero
-// Addr if a is no TCP address.
+// addressOf returns the IP address of a without its zone, and with an IPv4-mapped
+// address unmapped. It returns the zero Addr if a is not a TCP address.
 func addressOf(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -106,5 +106,5 @@ func addressOf(a net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// IsFrom reports whether a is a TCP address in one of the networks.
+// IsFrom reports whether a is a TCP address in one of networks.
 func IsFrom(networks []netip.Prefix, a net.Addr) bool { return contains(networks, addressOf(a)) }

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestLimits admits connections up to both bounds and one beyond.
+// TestLimits admits connections up to both limits and one more.
 func TestLimits(t *testing.T) {
 	l := newLimiter(Limits{Total: 6, PerAddress: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	for i, step := range []struct {
@@ -26,7 +26,7 @@ func TestLimits(t *testing.T) {
 		refused Reason
 	}{
 		{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", ReasonAddress},
-		// One network of 64 bits is one address.
+		// One /64 counts as one address.
 		{"2001:db8::1", ""}, {"2001:db8::ffff:1", ""}, {"2001:db8::2", ReasonAddress},
 		{"10.1.1.1", ""}, {"10.1.1.1", ""}, {"10.1.1.1", ReasonTotal}, {"2001:db8:0:1::1", ReasonTotal},
 	} {
@@ -42,11 +42,11 @@ func TestLimits(t *testing.T) {
 		l.release(netip.MustParseAddr(from))
 	}
 	if l.open() != 0 || len(l.byAddress) != 0 {
-		t.Errorf("with none open: %d, %v", l.open(), l.byAddress)
+		t.Errorf("after all releases: %d open, %v", l.open(), l.byAddress)
 	}
 }
 
-// listen returns a guarded listener on loopback, and what it counted.
+// listen returns a guarded listener on loopback and its counts by reason.
 func listen(t *testing.T, o Options) (*Listener, func(Reason) int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,8 +82,8 @@ func dial(t *testing.T, l net.Listener) net.Conn {
 	return nc
 }
 
-// TestListenerRefuses closes the connections beyond the bound, and takes a new one
-// when there is room. It says so in one line, not in one a connection.
+// TestListenerRefuses checks that connections beyond the limit are closed and logged in
+// one line, and that a new one is accepted when there is room.
 func TestListenerRefuses(t *testing.T) {
 	var log strings.Builder
 	l, count := listen(t, Options{Limits: Limits{Total: 1}, Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -102,14 +102,14 @@ func TestListenerRefuses(t *testing.T) {
 	first := <-accepted
 	for range 10 {
 		if _, err := dial(t, l).Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("beyond the bound: %v, want the end", err)
+			t.Fatalf("Read beyond the limit: %v, want a closed connection", err)
 		}
 	}
 	if got := count(ReasonTotal); got != 10 {
 		t.Errorf("%d refused, want 10", got)
 	}
 	first.Close()
-	first.Close() // counts once
+	first.Close() // must release only once
 	dial(t, l)
 	second := <-accepted
 	if l.Open() != 1 {
@@ -118,14 +118,14 @@ func TestListenerRefuses(t *testing.T) {
 	second.Close()
 	l.Close()
 	for range accepted {
-		t.Error("accepted after the end")
+		t.Error("accepted after Close")
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 1 {
-		t.Errorf("%d lines, want 1:\n%s", lines, log.String())
+		t.Errorf("%d log lines, want 1:\n%s", lines, log.String())
 	}
 }
 
-// shortage is a listener for which there are no descriptors for a while.
+// shortage is a listener whose first accepts fail because descriptors have run out.
 type shortage struct {
 	net.Listener
 	times int
@@ -139,7 +139,7 @@ func (s *shortage) Accept() (net.Conn, error) {
 	return s.Listener.Accept()
 }
 
-func TestAcceptGoesOn(t *testing.T) {
+func TestAcceptRetries(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -154,8 +154,8 @@ func TestAcceptGoesOn(t *testing.T) {
 	nc.Close()
 }
 
-// TestWriteStalls cuts off a peer that takes nothing, and nobody who takes a little
-// now and then.
+// TestWriteStalls checks that a peer that does not read is disconnected and that a slow
+// reader is not.
 func TestWriteStalls(t *testing.T) {
 	const timeout = 400 * time.Millisecond
 	for _, reads := range []bool{true, false} {
@@ -165,7 +165,7 @@ func TestWriteStalls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// As gRPC does for its handshake.
+		// grpc-go sets and clears a deadline for its handshake.
 		nc.SetDeadline(time.Now().Add(time.Hour))
 		nc.SetDeadline(time.Time{})
 		data := make([]byte, 64<<20)
@@ -183,14 +183,14 @@ func TestWriteStalls(t *testing.T) {
 		}
 		n, err := nc.Write(data)
 		if reads && (n != len(data) || err != nil) {
-			t.Errorf("Write to one who reads slowly = %d, %v", n, err)
+			t.Errorf("Write to a slow reader = %d, %v", n, err)
 		}
 		if !reads && (!errors.Is(err, os.ErrDeadlineExceeded) || count(ReasonStalled) != 1 || l.Open() != 0) {
-			t.Errorf("Write to one who does not read = %d, %v; counted %d, %d open", n, err, count(ReasonStalled), l.Open())
+			t.Errorf("Write to a peer that does not read = %d, %v; counted %d, %d open", n, err, count(ReasonStalled), l.Open())
 		}
 		if !reads {
 			if _, err := io.Copy(io.Discard, peer); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("who did not read: %v, want a reset", err)
+				t.Errorf("Read by the stalled peer: %v, want a reset", err)
 			}
 		}
 		nc.Close()
@@ -198,8 +198,8 @@ func TestWriteStalls(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfUser is kept beside the progress.
-func TestDeadlineOfUser(t *testing.T) {
+// TestUserDeadline checks that a caller's deadline ends a write before WriteTimeout does.
+func TestUserDeadline(t *testing.T) {
 	l, count := listen(t, Options{Limits: Limits{Total: 1}, WriteTimeout: time.Hour})
 	dial(t, l)
 	nc, err := l.Accept()

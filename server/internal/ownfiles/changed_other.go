@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// changed returns when a file was last written: when it was renamed or linked is not
-// to be had everywhere, and seen by the next look.
+// changed returns when fi's file was last written. Not every platform tells when it was
+// renamed or linked; the next scan finds that.
 func changed(fi fs.FileInfo) time.Time { return fi.ModTime() }

@@ -1,19 +1,19 @@
-// Package ownfiles tells the program's own files from those that it may serve.
+// Package ownfiles tells the program's own files from those that it may serve. [New]
+// takes their paths; [Set.Hides] is asked about every file before it is served.
 //
-// What counts is the file, not its name: a file is looked up by its device and
-// inode, so that a link to one of the program's own is one too, and so is what was
-// moved away under another name. Own files come from three places:
+// A file is identified by device and inode, not by name. A link to an own file, or an
+// own file renamed, is therefore an own file too. Own files are found in three ways:
 //
-//   - paths, such as the register's, the log's and the keys'. A file that comes to a
-//     path later, because a certificate was renewed or a log begun anew, is noticed.
-//   - names: files beside the log whose names say that they were the log once; see
+//   - By path, such as the paths of the register, the log and the keys. A new file at
+//     such a path, after a certificate was renewed or the log reopened, is noticed.
+//   - By name: files in the log's directory that are named like its rotations; see
 //     [isRotation].
-//   - the past: what was an own file stays one for as long as it exists, wherever it
-//     is moved. A descriptor keeps its inode from being given to another file, and
-//     is closed when the file has been deleted.
+//   - By history: an own file remains one until it is deleted, wherever it is moved. A
+//     descriptor keeps its inode from being reused and is closed after the deletion.
 //
-// Everything is looked at once a second. A file that has changed since the last look,
-// or that has the name of an own file, is not judged before there was another look.
-// A link is known at once, and a path that comes to another file that has been left
-// alone, by a symbolic link that is turned to it, within a second.
+// A background goroutine scans the paths and rotations once a second. Hides requests a
+// scan of its own for a file that has changed since the last one or has the name of an
+// own file. A new link is therefore recognised at once. An old file that becomes the
+// target of an own path, because a symbolic link was changed, is recognised within a
+// second.
 package ownfiles

@@ -4,13 +4,13 @@ package ownfiles
 
 import "io/fs"
 
-// follows says that a file can be held open without anybody noticing.
-const follows = false
+// canHold says whether an open file can be renamed and deleted.
+const canHold = false
 
-// identity is not to be had; os.SameFile tells files apart.
+// identity is the same for all files on this platform. os.SameFile tells them apart.
 type identity struct{}
 
 func identify(fs.FileInfo) identity { return identity{} }
 
-// links is asked of files that are held only.
+// links is not called on this platform: no file is held.
 func links(fs.FileInfo) uint64 { return 0 }

@@ -7,18 +7,22 @@ import (
 	"time"
 )
 
-// logDir is where a log lies.
-type logDir struct {
-	dir, base string
+// readPause bounds the time spent reading the log's directory: after a read, the next one
+// waits this many times as long as the read took.
+const readPause = 50
 
-	names    []string // of rotations, as of the last scan
-	modified time.Time
-	scanned  time.Time
-	took     time.Duration
+// logDir is the directory of a log, searched for the log's rotations.
+type logDir struct {
+	dir, base string // base is the log's name in dir
+
+	names    []string      // rotations found by the last read of dir
+	modified time.Time     // of dir at that time
+	readAt   time.Time     // when it began
+	took     time.Duration // how long it took
 }
 
-// logDirs returns where the log at path lies: the path as it is, and what it leads to
-// if it is a symbolic link.
+// logDirs returns the directory of the log at path, and the directory of its target if
+// the path is a symbolic link.
 func logDirs(path string) []*logDir {
 	dirs := []*logDir{{dir: filepath.Dir(path), base: filepath.Base(path)}}
 	target, err := resolve(path)
@@ -32,38 +36,39 @@ func logDirs(path string) []*logDir {
 	return dirs
 }
 
-// note notes the rotations there are, or that of the given name, which the last scan
-// may not have seen.
-func (d *logDir) note(all *files, name string) {
+// addTo adds the rotations to all. With a name, it adds only the rotation of that name,
+// which may be newer than the last read of the directory.
+func (d *logDir) addTo(all *files, name string) {
 	if name != "" {
 		if isRotation(d.base, name) {
-			all.note(filepath.Join(d.dir, name), maxFiles)
+			all.add(filepath.Join(d.dir, name), maxFiles)
 		}
 		return
 	}
-	if time.Since(d.scanned) >= scanShare*d.took {
-		d.scan()
+	if time.Since(d.readAt) >= readPause*d.took {
+		d.read()
 	}
 	for _, name := range d.names {
-		all.note(filepath.Join(d.dir, name), maxFiles)
+		all.add(filepath.Join(d.dir, name), maxFiles)
 	}
 }
 
-// scan reads the directory, unless it is as it was.
-func (d *logDir) scan() {
+// read reads the directory, unless it is unchanged.
+func (d *logDir) read() {
 	fi, err := os.Stat(d.dir)
 	if err != nil {
 		d.names = nil
 		return
 	}
 	began := time.Now()
-	// One that has been changed a moment ago may be changed again without another time.
-	if fi.ModTime().Equal(d.modified) && d.modified.Before(d.scanned.Add(-recent)) {
+	// If the last change was recent when the directory was read, another one may have
+	// left the time of modification the same.
+	if fi.ModTime().Equal(d.modified) && d.modified.Before(d.readAt.Add(-recent)) {
 		return
 	}
 	dir, err := os.Open(d.dir)
 	if err != nil {
-		return // the program may write there and not read: names are told one by one
+		return // no permission to read: rotations are recognised when Hides asks by name
 	}
 	defer dir.Close()
 	var found []string
@@ -74,24 +79,24 @@ func (d *logDir) scan() {
 				found = append(found, name)
 			}
 		}
-		if err != nil { // io.EOF, or a disk that has its own troubles
+		if err != nil { // io.EOF, or a read error: keep what was found
 			break
 		}
 	}
-	d.names, d.modified, d.scanned, d.took = found, fi.ModTime(), began, time.Since(began)
+	d.names, d.modified, d.readAt, d.took = found, fi.ModTime(), began, time.Since(began)
 }
 
-// compressions are how the names of compressed files end.
+// compressions are the name endings of compressed files.
 var compressions = []string{".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z", ".zip"}
 
-// isRotation reports whether a log of the name base is called name when it has been
-// set aside, by this program or by logrotate and its like. For server.log these are,
-// each also with the ending of a compressed file,
+// isRotation reports whether name is the name of a rotation of the log named base, made
+// by this program, logrotate or a similar program. For server.log the names are
 //
-//	server-2026-01-02T03-04-05.678.log    server-20260102.log, server.1.log
+//	server-2026-01-02T03-04-05.678.log    server-20260102.log    server.1.log
 //	server.log.1    server.log-20260102    server.log.old    server.log.bak    server.log~
 //
-// and server.log.gz itself. Nothing in base is a pattern.
+// each of these with a compression's ending, and server.log.gz. base is compared
+// literally: it contains no pattern characters.
 func isRotation(base, name string) bool {
 	compressed := false
 	for _, ending := range compressions {
@@ -120,7 +125,7 @@ func isRotation(base, name string) bool {
 	return ok && isStamp(stamp)
 }
 
-// isStamp reports whether s is a number or a time behind a separator.
+// isStamp reports whether s is a separator followed by a number or a time.
 func isStamp(s string) bool {
 	return len(s) > 1 && strings.ContainsRune(".-_", rune(s[0])) && '0' <= s[1] && s[1] <= '9' &&
 		strings.Trim(s[1:], "0123456789.-_:+TZ") == ""

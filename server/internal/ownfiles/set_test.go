@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestIsRotation(t *testing.T) {
 	for name, want := range map[string]bool{
-		"server.log":                            false, // the log itself has its path
+		"server.log":                            false, // own by path
 		"server.log.1":                          true,
 		"server.log.2.gz":                       true,
 		"server.log.gz":                         true,
@@ -59,14 +59,14 @@ func TestIsRotation(t *testing.T) {
 	}
 }
 
-// folder is a directory of a test's, which the set lies in.
+// folder is a test directory with a Set of own files in it.
 type folder struct {
 	tb  testing.TB
 	dir string
 	set *Set
 }
 
-// newFolder has server.log and key.pem as own files, which are not there yet.
+// newFolder returns an empty folder. open makes server.log and key.pem its own files.
 func newFolder(tb testing.TB) *folder { return &folder{tb: tb, dir: tb.TempDir()} }
 
 func (f *folder) open() {
@@ -83,10 +83,12 @@ func (f *folder) do(err error) {
 	}
 }
 
-func (f *folder) write(name string) {
+func (f *folder) write(names ...string) {
 	f.tb.Helper()
-	f.do(os.MkdirAll(filepath.Dir(f.path(name)), 0o700))
-	f.do(os.WriteFile(f.path(name), []byte(name), 0o600))
+	for _, name := range names {
+		f.do(os.MkdirAll(filepath.Dir(f.path(name)), 0o700))
+		f.do(os.WriteFile(f.path(name), []byte(name), 0o600))
+	}
 }
 
 func (f *folder) move(from, to string)     { f.tb.Helper(); f.do(os.Rename(f.path(from), f.path(to))) }
@@ -109,36 +111,34 @@ func (f *folder) want(hidden bool, names ...string) {
 	}
 }
 
-// growOld waits until files are so old that no look is asked for.
+// growOld waits until Hides needs no scan for the files.
 func (f *folder) growOld(names ...string) {
 	f.tb.Helper()
 	for _, name := range names {
-		for changed(f.stat(name)).UnixNano() >= f.set.looked.Load()-int64(recent) {
-			time.Sleep(lookEvery / 10)
+		for changed(f.stat(name)).UnixNano() >= f.set.scanned.Load()-int64(recent) {
+			time.Sleep(scanEvery / 10)
 		}
 	}
 }
 
-// TestHides asks without waiting for a look of the set's own.
+// TestHides does not wait for the periodic scan.
 func TestHides(t *testing.T) {
 	f := newFolder(t)
-	f.write("server.log.1")
-	f.write("notes.txt")
+	f.write("server.log.1", "notes.txt")
 	f.link("server.log.1", "linked before")
 	f.open()
 	f.want(true, "server.log.1", "linked before")
 	f.want(false, "notes.txt")
 
-	f.write("server.log") // begins later
+	f.write("server.log") // created after open
 	f.write("key.pem")
 	f.link("key.pem", "linked key")
 	f.symlink("server.log", "symlink")
 	f.want(true, "server.log", "symlink", "key.pem", "linked key")
-	f.write("sub/server.log")
-	f.write("sub/server.log.1")
+	f.write("sub/server.log", "sub/server.log.1")
 	f.want(false, "sub/server.log", "sub/server.log.1", "notes.txt")
 
-	f.move("server.log", "sub/moved away") // to go on in a new file
+	f.move("server.log", "sub/moved away") // rotated
 	f.write("server.log")
 	f.want(true, "server.log", "sub/moved away")
 
@@ -148,16 +148,15 @@ func TestHides(t *testing.T) {
 	f.symlink("key.pem", "key by another name")
 	f.want(true, "key.pem", "key by another name", "linked key")
 
-	f.write("server-2026-01-02T03-04-05.678.log") // set aside
+	f.write("server-2026-01-02T03-04-05.678.log") // a rotation
 	f.want(true, "server-2026-01-02T03-04-05.678.log")
 }
 
-// TestSymbolicLog: a log whose path is a symbolic link, until it is rotated by a
-// rename of the link.
+// TestSymbolicLog has a log whose path is a symbolic link, and rotates it by renaming the
+// link.
 func TestSymbolicLog(t *testing.T) {
 	f := newFolder(t)
-	f.write("logs/real.log")
-	f.write("logs/real.log.1")
+	f.write("logs/real.log", "logs/real.log.1")
 	f.symlink("logs/real.log", "server.log")
 	f.open()
 	f.want(true, "server.log", "logs/real.log", "logs/real.log.1")
@@ -168,31 +167,30 @@ func TestSymbolicLog(t *testing.T) {
 	f.want(true, "logs/anything")
 }
 
-// TestDeleted: the inode of an own file that was deleted is free for another.
+// TestDeleted checks that the inode of a deleted own file can be reused.
 func TestDeleted(t *testing.T) {
 	f := newFolder(t)
 	f.write("server.log")
 	f.open()
 	f.move("server.log", "moved")
 	info := f.stat("moved")
-	f.set.Look()
+	f.set.Scan()
 	if !f.set.contains(info) {
-		t.Error("a log that was moved away is forgotten")
+		t.Error("the log is not recognised after a move")
 	}
 	f.do(os.Remove(f.path("moved")))
-	f.set.Look()
+	f.set.Scan()
 	if f.set.contains(info) {
-		t.Error("a log that was deleted is still told, and its inode held")
+		t.Error("the log is still known after its deletion, and its inode held")
 	}
 }
 
-// TestOld asks for files that have not changed for long, whose links a look has seen.
+// TestOld asks about files that have not changed for some seconds, whose links a scan has
+// found.
 func TestOld(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
-	f.write("server.log")
-	f.write("server.log.7")
-	f.write("notes.txt")
+	f.write("server.log", "server.log.7", "notes.txt")
 	f.link("server.log.7", "link")
 	f.open()
 	f.growOld("notes.txt", "link")
@@ -200,28 +198,27 @@ func TestOld(t *testing.T) {
 	f.want(false, "notes.txt")
 }
 
-// TestHangingDisk: while the own files' disk does not answer, nothing waits for it for
-// long, and what has the name of an own file is taken for one.
+// TestHangingDisk checks that Hides waits at most scanWait for a disk that hangs, and then
+// hides files with the name of an own file.
 func TestHangingDisk(t *testing.T) {
 	f := newFolder(t)
-	f.write("server.log")
-	f.write("notes.txt")
+	f.write("server.log", "notes.txt")
 	for _, tt := range []struct {
-		looking time.Duration // how long the look that hangs has been under way
-		took    time.Duration // to ask twice
-	}{{0, 2 * lookWait}, {2 * lookWait, 0}} {
+		scanning time.Duration // how long the current scan has hung
+		took     time.Duration // by two calls of Hides
+	}{{0, 2 * scanWait}, {2 * scanWait, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
-			// Nobody looks.
-			s := &Set{bases: map[string]bool{"server.log": true}, looks: make(chan look), closed: make(chan struct{})}
+			// No goroutine scans.
+			s := &Set{bases: map[string]bool{"server.log": true}, requests: make(chan request), closed: make(chan struct{})}
 			s.known.Store(&map[identity][]*file{})
-			s.looking.Store(began.Add(-tt.looking).UnixNano())
+			s.scanning.Store(began.Add(-tt.scanning).UnixNano())
 			if !s.Hides(f.stat("server.log")) {
-				t.Error("what may be the log is not hidden")
+				t.Error("a file named like the log is not hidden")
 			}
-			s.looking.Store(time.Now().Add(-tt.looking).UnixNano())
+			s.scanning.Store(time.Now().Add(-tt.scanning).UnixNano())
 			if s.Hides(f.stat("notes.txt")) {
-				t.Error("a user's file is hidden")
+				t.Error("another file is hidden")
 			}
 			if took := time.Since(began); took != tt.took {
 				t.Errorf("took %v, want %v", took, tt.took)
@@ -230,7 +227,7 @@ func TestHangingDisk(t *testing.T) {
 	}
 }
 
-// TestMany: however many rotations there are, the descriptors are bounded.
+// TestMany checks that the number of descriptors is bounded, however many rotations exist.
 func TestMany(t *testing.T) {
 	f := newFolder(t)
 	for i := range maxHeld + 50 {
@@ -239,7 +236,7 @@ func TestMany(t *testing.T) {
 	descriptors := func() int {
 		fds, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
-			t.Skip("no descriptors to count here: ", err)
+			t.Skip("descriptors cannot be counted on this platform: ", err)
 		}
 		return len(fds)
 	}
@@ -249,20 +246,19 @@ func TestMany(t *testing.T) {
 		f.want(true, fmt.Sprintf("server.log.%d", i))
 	}
 	if n := descriptors() - before; n > maxHeld+5 {
-		t.Errorf("%d descriptors, want %d at most", n, maxHeld)
+		t.Errorf("%d descriptors, want at most %d", n, maxHeld)
 	}
 }
 
-// TestPathsBeyondBound has as many rotations as are noted. The log and the key that come
-// after them are own files all the same.
-func TestPathsBeyondBound(t *testing.T) {
+// TestPathsBeyondLimit creates the log and the key after maxFiles rotations are known. They
+// must be own files.
+func TestPathsBeyondLimit(t *testing.T) {
 	f := newFolder(t)
 	for i := range maxFiles {
 		f.write(fmt.Sprintf("server.log.%d", i))
 	}
 	f.open()
-	f.write("server.log")
-	f.write("key.pem")
+	f.write("server.log", "key.pem")
 	f.want(true, "server.log", "key.pem", "server.log.0")
 }
 
@@ -279,9 +275,7 @@ func TestIsBelow(t *testing.T) {
 
 func BenchmarkHides(b *testing.B) {
 	f := newFolder(b)
-	f.write("server.log")
-	f.write("notes.txt")
-	f.write("fresh")
+	f.write("server.log", "notes.txt", "fresh")
 	then := time.Now().Add(-time.Hour)
 	f.do(os.Chtimes(f.path("notes.txt"), then, then))
 	f.open()
