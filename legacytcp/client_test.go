@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/tcptest"
 )
 
 func TestNumberClient(t *testing.T) {
@@ -108,7 +109,7 @@ func TestNumberClientReplies(t *testing.T) {
 		{[]string{"fifty-seven "}, 0, true},
 		{[]string{strings.Repeat("5", 64)}, 0, true},
 	} {
-		addr := serveOnce(t, func(nc net.Conn) {
+		addr := tcptest.Serve(t, func(nc *net.TCPConn) {
 			io.ReadFull(nc, make([]byte, 1))
 			for _, r := range tt.replies {
 				io.WriteString(nc, r)
@@ -185,7 +186,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
 func TestClientContext(t *testing.T) {
 	silent := func() string {
-		return serveOnce(t, func(nc net.Conn) { io.Copy(io.Discard, nc) })
+		return tcptest.Serve(t, func(nc *net.TCPConn) { io.Copy(io.Discard, nc) })
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -202,28 +203,4 @@ func TestClientContext(t *testing.T) {
 	if _, err := Fetch(ctx, silent(), "file", io.Discard); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Fetch = %v, want %v", err, context.DeadlineExceeded)
 	}
-}
-
-// serveOnce serves one connection with serve.
-func serveOnce(t *testing.T, serve func(net.Conn)) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		nc, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer nc.Close()
-		serve(nc)
-	}()
-	t.Cleanup(func() {
-		l.Close()
-		<-done
-	})
-	return l.Addr().String()
 }

@@ -19,17 +19,6 @@ import (
 // patience is how long a test waits for something that must happen.
 const patience = 20 * time.Second
 
-// eventually waits until cond holds. It fails the test with the message if cond does not
-// hold in time.
-func eventually(tb testing.TB, cond func() bool, format string, args ...any) {
-	tb.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			tb.Fatalf(format, args...)
-		}
-	}
-}
-
 // door is a gateway under test, on one port.
 type door struct {
 	*Gateway

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/internal/await"
 )
 
 func TestLimitsDefaults(t *testing.T) {
@@ -178,11 +179,11 @@ func TestMaxConns(t *testing.T) {
 
 	in.Close()
 	d.Counts.await(t, ReasonClient, 1)
-	eventually(t, func() bool { // the place becomes free after the close is counted
+	await.That(t, "a place is free", func() bool { // which happens after the close is counted
 		next := d.dial(t)
 		next.send(t, "2 ")
 		return next.expect("0 ") == nil
-	}, "no place became free")
+	})
 }
 
 func TestAllow(t *testing.T) {

@@ -1,8 +1,11 @@
 package legacytcp
 
 import (
+	"fmt"
 	"io"
 	"testing"
+
+	"example.com/parity/internal/await"
 )
 
 // TestPresence checks presenceOf for clients that are connected, have sent EOF, or have
@@ -20,7 +23,7 @@ func TestPresence(t *testing.T) {
 			client, server := tcpPair(t)
 			client.send(t, unread)
 			tt.end(client)
-			eventually(t, func() bool { return presenceOf(server) == tt.want }, "%s, with %q unread: never %d", name, unread, tt.want)
+			await.That(t, fmt.Sprintf("%s, with %q unread: presenceOf is %d", name, unread, tt.want), func() bool { return presenceOf(server) == tt.want })
 			if tt.want == gone {
 				continue // a reset may discard the input
 			}

@@ -16,6 +16,7 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/await"
 )
 
 // TestRecoveryTransitions checks every event in every state. "-" marks events that cannot
@@ -92,6 +93,7 @@ func TestRecoveryTokens(t *testing.T) {
 // Registers and reports are handled meanwhile, as by a second server with the same store.
 type hangingService struct {
 	*stubStore
+	hung   chan struct{}                 // receives a value when a draw hangs
 	repeat func(*numbersv1.Report) error // handles a repeated report; nil: the stub does
 
 	mu   sync.Mutex
@@ -107,6 +109,10 @@ func (c *hangingService) before(_ context.Context, req *numbersv1.CountRequest) 
 		return c.repeat(r)
 	}
 	if req.GetDraw() != nil && hang != nil {
+		select {
+		case c.hung <- struct{}{}:
+		default:
+		}
 		<-hang
 		return status.Error(codes.Unavailable, "killed")
 	}
@@ -123,12 +129,6 @@ func (c *hangingService) restart() {
 	c.hang = nil
 }
 
-// awaitValue waits until the value of client 7 is want.
-func (c *hangingService) awaitValue(t *testing.T, want int64) {
-	t.Helper()
-	eventually(t, func() bool { return c.of(7).value == want }, "the value of client 7 never became %d", want)
-}
-
 // wantValue checks the value of client 7.
 func (c *hangingService) wantValue(t *testing.T, want int64) {
 	t.Helper()
@@ -138,16 +138,17 @@ func (c *hangingService) wantValue(t *testing.T, want int64) {
 }
 
 // newHangingDoor returns a door in front of a hanging service, with a connection that is
-// registered as client 7 and has sent requests.
-func newHangingDoor(t *testing.T, requests string) (*door, *hangingService, *peer) {
+// registered as client 7 and has sent requests. The first of their draws hangs.
+func newHangingDoor(t *testing.T, tokens bool, requests string) (*door, *hangingService, *peer) {
 	t.Helper()
 	d := newDoor(t, Both, Config{})
-	c := &hangingService{stubStore: d.Numbers.store, hang: make(chan struct{})}
-	d.Numbers.before = c.before
+	c := &hangingService{stubStore: d.Numbers.store, hung: make(chan struct{}, 1), hang: make(chan struct{})}
+	d.Numbers.before, d.Numbers.noTokens = c.before, !tokens
 	p := d.dial(t)
 	p.send(t, "7 ")
 	p.receive(t, "0 ")
 	p.send(t, requests)
+	<-c.hung
 	return d, c, p
 }
 
@@ -164,13 +165,9 @@ func TestRepeatUndoesNothing(t *testing.T) {
 		"closed behind more values": func(p *peer) { p.Write([]byte("13 14 odd 15 ")); p.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, c, first := newHangingDoor(t, "12 odd ")
+			d, c, first := newHangingDoor(t, true, "12 odd ")
 			hang := c.hang
 			spy := d.spyOf(t, first)
-			if err := spy.awaitRead(len("7 12 odd ")); err != nil {
-				t.Fatal(err)
-			}
-			c.awaitValue(t, 12)
 			end(first)
 			if name != "still there" {
 				awaitLeft(t, spy)
@@ -211,13 +208,13 @@ func TestRepeatUndoesNothing(t *testing.T) {
 // awaitLeft waits until the kernel has noticed that the client of nc closed or reset.
 func awaitLeft(t *testing.T, nc net.Conn) {
 	t.Helper()
-	eventually(t, func() bool { return presenceOf(nc) != present }, "the client is still there")
+	await.That(t, "the client has left", func() bool { return presenceOf(nc) != present })
 }
 
 // TestRepeatSavesLastReport checks that the last value of a half-closed client is repeated,
 // though its draw is not. The gateway's EOF means that the value is durable.
 func TestRepeatSavesLastReport(t *testing.T) {
-	d, c, p := newHangingDoor(t, "odd 12 odd 13 ")
+	d, c, p := newHangingDoor(t, true, "odd 12 odd 13 ")
 	p.CloseWrite()
 	awaitLeft(t, d.spyOf(t, p))
 	c.kill()
@@ -240,7 +237,7 @@ func TestRepeatIsLostToo(t *testing.T) {
 		{false, "between", 42}, {true, "between", 42},
 	} {
 		t.Run(fmt.Sprintf("written=%v,other=%s", tt.written, tt.other), func(t *testing.T) {
-			_, c, p := newHangingDoor(t, "12 odd ")
+			_, c, p := newHangingDoor(t, true, "12 odd ")
 			other := func() { c.write(7, -1, &numbersv1.Report{Value: 42}) }
 			repeats := 0
 			c.repeat = func(r *numbersv1.Report) error {
@@ -256,7 +253,6 @@ func TestRepeatIsLostToo(t *testing.T) {
 				}
 				return status.Error(codes.Unavailable, "killed")
 			}
-			c.awaitValue(t, 12)
 			if !tt.written { // then the first report was lost too
 				c.stubStore.mu.Lock()
 				delete(c.records, 7)
@@ -277,14 +273,7 @@ func TestRepeatIsLostToo(t *testing.T) {
 // TestNoRepeatWithoutToken has a service that sends no session tokens. It would take a
 // repeat for a new report.
 func TestNoRepeatWithoutToken(t *testing.T) {
-	d := newDoor(t, Both, Config{})
-	c := &hangingService{stubStore: d.Numbers.store, hang: make(chan struct{})}
-	d.Numbers.before, d.Numbers.noTokens = c.before, true
-	p := d.dial(t)
-	p.send(t, "7 ")
-	p.receive(t, "0 ")
-	p.send(t, "12 odd ")
-	c.awaitValue(t, 12)
+	d, c, p := newHangingDoor(t, false, "12 odd ")
 	c.write(7, -1, &numbersv1.Report{Value: 42})
 	c.kill()
 	p.receiveEnd(t, true) // 12 may be lost

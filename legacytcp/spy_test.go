@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/await"
 )
 
 // spyListener records what the gateway reads and writes. A test can send the next bytes
@@ -54,10 +56,10 @@ func (l *spyListener) of(p *peer) *spyConn {
 // spyOf waits until the gateway has accepted p and returns the gateway's side of it.
 func (d *door) spyOf(tb testing.TB, p *peer) (c *spyConn) {
 	tb.Helper()
-	eventually(tb, func() bool {
+	await.That(tb, "the gateway has accepted the connection", func() bool {
 		c = d.spy.of(p)
 		return c != nil
-	}, "the connection was never accepted")
+	})
 	return c
 }
 

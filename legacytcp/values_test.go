@@ -11,6 +11,7 @@ import (
 	"time"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/await"
 )
 
 // TestValuesBucket takes values as fast as it may.
@@ -90,7 +91,7 @@ func TestValuesAreMerged(t *testing.T) {
 	}
 
 	p.send(t, strings.Repeat("1 ", 10)+"2000000 ") // no more than a read
-	eventually(t, func() bool { return d.Numbers.value(7) == 2_000_000 }, "the last value of a client that waits was never reported")
+	await.That(t, "the last value of a client that waits is reported", func() bool { return d.Numbers.value(7) == 2_000_000 })
 
 	p.send(t, strings.Repeat("1 ", 10)+"3000000 ")
 	p.CloseWrite()

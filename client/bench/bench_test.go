@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/parity/client/internal/fakeserver"
+	"example.com/parity/internal/tcptest"
 )
 
 func TestRunEndsEarly(t *testing.T) {
@@ -22,7 +23,7 @@ func TestRunEndsEarly(t *testing.T) {
 }
 
 func TestRunWithoutServer(t *testing.T) {
-	addr := listen(t, func(*net.TCPConn) {})
+	addr := tcptest.Serve(t, func(*net.TCPConn) {})
 	if _, err := Run(t.Context(), &LegacyDraw{Addr: addr}, Options{Clients: 3, For: moment}); err == nil {
 		t.Error("Run = nil without a client that could connect")
 	}

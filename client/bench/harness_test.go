@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -107,28 +106,4 @@ func dialN(tb testing.TB, addr string, n int) []grpc.ClientConnInterface {
 		conns[i] = fakeserver.Dial(tb, addr)
 	}
 	return conns
-}
-
-// listen serves each connection with serve until the test ends, and returns the
-// address.
-func listen(tb testing.TB, serve func(*net.TCPConn)) (addr string) {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer nc.Close()
-				serve(nc.(*net.TCPConn))
-			}()
-		}
-	}()
-	return l.Addr().String()
 }

@@ -6,53 +6,55 @@ import (
 	"time"
 )
 
-// readBuffer is how many bytes are read from a connection at once. A call that draws
-// takes some 20, and every connection has one of these.
+// readBuffer is the number of bytes read from a connection at once. A call of Draw needs
+// about 20, and every connection has such a buffer.
 const readBuffer = 8 << 10
 
-// Conn is a connection of a gRPC server. Like every net.Conn of a server transport of
-// grpc-go it has one reader, which also calls Guard.Tap, and one writer.
+// Conn is a connection of a gRPC server. As in every server transport of grpc-go, one
+// goroutine reads, which also calls Guard.Tap, and one writes.
 type Conn struct {
 	net.Conn
 	guard *Guard
 
-	buffer     []byte // what was read and not handed out is buffer[begin:end]
+	buffer     []byte // buffer[begin:end] was read but not yet returned
 	begin, end int
-	in         inbound // the reader's
+	in         inbound // used by the reader only
 
-	mu  sync.Mutex // guards all that follows, and the fields of the streams
+	mu  sync.Mutex // guards the fields below and those of the streams
 	out outbound
 
-	streams map[uint32]*Stream // those with a call, until one side has ended them
+	streams map[uint32]*Stream // with a call, until one side has ended them
 	closed  bool
 
 	initial  int64 // the peer's initial window of a stream
-	window   int64 // of the connection, as the wire has it
-	reserved int64 // of it, by all streams
-	writing  int64 // bytes in Write: the peer may have them, and grant them again, before it returns
+	window   int64 // the peer's window of the connection, by what is on the wire
+	reserved int64 // of window, by all streams
+	writing  int64 // bytes in Write: the peer may grant them again before it returns
 
 	held    int64 // bytes of memory for all streams
-	charged int64 // of them, to the account: those beyond ownShare
+	charged int64 // of held, to the account: what exceeds connAllowance
 
-	parked   []*Stream // those that wait for the connection, in order
-	progress uint64    // changes when the peer grants or takes something
+	parked   []*Stream // streams that wait for the connection, in order
+	progress uint64    // changes whenever the peer grants or takes bytes
 
-	watch *time.Timer // looks for what does not go out; nil: nothing is queued
+	watch *time.Timer // runs checkQueues; nil: nothing is queued
 }
 
 func newConn(nc net.Conn, g *Guard) *Conn {
-	return &Conn{
+	c := &Conn{
 		Conn: nc, guard: g,
-		in:      inbound{preface: prefaceLen},
 		streams: make(map[uint32]*Stream),
 		initial: defaultWindow, window: defaultWindow,
 	}
+	c.in = inbound{conn: c, preface: prefaceLen}
+	c.out.conn = c
+	return c
 }
 
-// Read implements net.Conn. It returns no more than what is left of a frame's header or
-// of its payload, so that its caller deals with one frame before it sees the next.
+// Read implements net.Conn. It returns at most the rest of the current frame header or
+// payload, so that the caller processes each frame before it reads the next one.
 func (c *Conn) Read(p []byte) (int, error) {
-	p = p[:min(len(p), c.in.part())]
+	p = p[:min(len(p), c.in.remaining())]
 	var n int
 	if c.begin == c.end && len(p) >= readBuffer {
 		var err error
@@ -66,13 +68,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 		n = copy(p, c.buffer[c.begin:c.end])
 		c.begin += n
 	}
-	if err := c.received(p[:n]); err != nil {
-		return 0, err // not the bytes too: a reader who has enough ignores the error
+	if err := c.in.received(p[:n]); err != nil {
+		return 0, err // without the bytes: a caller that has enough of them ignores the error
 	}
 	return n, nil
 }
 
-// fill sees to it that something is in the buffer.
+// fill reads into the buffer if it is empty.
 func (c *Conn) fill() error {
 	if c.begin < c.end {
 		return nil
@@ -83,7 +85,7 @@ func (c *Conn) fill() error {
 	n, err := c.Conn.Read(c.buffer)
 	c.begin, c.end = 0, n
 	if n > 0 {
-		return nil // a net.Conn reports its error again
+		return nil // a net.Conn returns its error again
 	}
 	return err
 }
@@ -96,7 +98,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	c.mu.Lock()
 	c.writing = 0
-	sentErr := c.sent(p[:n])
+	sentErr := c.out.sent(p[:n])
 	c.mu.Unlock()
 	if sentErr != nil && err == nil {
 		c.Conn.Close()
@@ -105,7 +107,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements net.Conn. What is queued goes out no more.
+// Close implements net.Conn. Queued data is discarded.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -119,8 +121,8 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// cut closes the connection for a reason that is counted. Its reader sees that.
-func (c *Conn) cut(why Reason) {
+// closeFor closes the connection and counts the reason. Its reader gets the error.
+func (c *Conn) closeFor(why Reason) {
 	c.guard.o.Count(why)
-	_ = c.Close() // there is nobody left to tell
+	_ = c.Close()
 }

@@ -1,26 +1,26 @@
-// Package h2 keeps a gRPC server from being filled up by peers who do not read.
+// Package h2 bounds the memory that slow readers cost a gRPC server.
 //
-// grpc-go queues what a handler sends, 64 KiB and a whole message a stream, until the
-// peer's flow-control windows let it go out; a handler sees nothing of these windows,
-// and one that gives up leaves its data, and the status behind it, in the queue until
-// the connection ends. So a Guard watches the HTTP/2 frames of each connection, above
-// TLS, to know the windows as the peer has them, and what the server has queued. The
-// messages of a call are handed to grpc-go only when there is window for them. What
-// waits is then nothing but the handler, which can be told that its peer has stalled,
-// and whose status goes out at once.
+// grpc-go queues what a handler sends, 64 KiB plus one whole message for each stream, until
+// the peer's flow-control windows let it go out. A handler cannot see these windows. If it
+// gives up, its data and the status behind it stay queued until the connection ends. So a
+// Guard reads the HTTP/2 frames of every connection, above TLS, to know the peer's windows
+// and what the server has queued. It passes the messages of a call to grpc-go only when the
+// window has room for them. Then only the handler waits: it can be told that its peer has
+// stalled, and its status goes out at once.
 //
-//   - [Guard.Credentials] puts a [Conn] around every connection: it parses the frames
-//     that pass, 9 bytes each and a few payloads. It hands what it reads to grpc-go
-//     frame by frame, so the server must be made with grpc.ReadBufferSize(0).
-//   - [Guard.Tap] is called by grpc-go while it deals with the HEADERS that were read
-//     last, and so knows which stream a call is. It puts the [Stream] into the call's
-//     context as its [flow.Window].
-//   - [Guard.Unary] and [Guard.Stream] are the interceptors that hold messages back.
+//   - [Guard.Credentials] wraps every connection in a [Conn], which parses the frame headers
+//     and a few payloads. It returns what it reads to grpc-go frame by frame, so the server
+//     must be created with grpc.ReadBufferSize(0).
+//   - [Guard.Tap] is called by grpc-go while it processes the HEADERS that were read last,
+//     and so knows the stream of a call. It adds the [Stream] to the call's context as its
+//     [flow.Window].
+//   - [Guard.Unary] and [Guard.Stream] are interceptors that delay messages until there is
+//     window for them.
 //
-// Memory is counted for each connection: what is reserved or queued, and what grpc-go
-// adds to a message. A connection has ownShare of its own; more comes from the account
-// of the process.
+// Memory is counted for each connection: reserved and queued bytes plus what grpc-go
+// allocates for a message. Each connection has an allowance of its own (connAllowance). More
+// comes from the process-wide account.
 //
-// A Guard also closes connections that reset their calls as fast as they open them,
-// and connections where something that was queued does not go out for want of window.
+// A Guard also closes connections that reset their calls as fast as they open them, and
+// connections whose queued data makes no progress for lack of window.
 package h2

@@ -13,35 +13,36 @@ import (
 	"example.com/parity/server/internal/flow"
 )
 
-// Reason tells why a connection was closed. It is a word for metrics.
+// Reason is why a connection was closed. It is the value of a metric's label.
 type Reason string
 
 // Reasons.
 const (
-	ReasonStalled Reason = "send_stalled" // something did not go out for want of window
+	ReasonStalled Reason = "send_stalled" // queued data made no progress for lack of window
 	ReasonResets  Reason = "resets"       // calls were reset too fast
 )
 
 // Options configure a Guard.
 type Options struct {
-	// Account is what connections may hold beyond ownShare each.
+	// Account bounds what all connections hold beyond connAllowance each.
 	Account *flow.Account
-	// Timeout is how long a peer may grant nothing, while something waits for it.
+	// Timeout is how long a peer may grant no window while a message waits for it.
 	Timeout time.Duration
-	// MaxResets is how many calls of one connection may be reset in a second, if they
-	// are half of all.
+	// MaxResets is the maximum number of calls of one connection that may be reset in a
+	// second, if they are at least half of all calls.
 	MaxResets int
-	// AtMost returns how long a message may become when it is encoded, or 0: then it is
-	// measured, which for a message that is sent often is worth saving. Nil: all are.
+	// AtMost returns an upper bound for the encoded size of a message in bytes, or 0: then
+	// the size is computed, which is expensive for a message that is sent often. Nil: always
+	// compute it.
 	AtMost func(m any) int64
-	// Count is called for every connection that is closed. Nil: nobody counts.
+	// Count is called for every connection that the Guard closes. May be nil.
 	Count func(Reason)
 }
 
 // Guard watches the connections of one server.
 type Guard struct {
 	o       Options
-	largest sync.Map // of *atomic.Int64 by method: see largestOf
+	largest sync.Map // method name → *atomic.Int64: see largestOf
 }
 
 // New returns a Guard.
@@ -52,8 +53,8 @@ func New(o Options) *Guard {
 	return &Guard{o: o}
 }
 
-// Credentials returns credentials that do what inner does, nil: nothing, and have the
-// connections watched.
+// Credentials returns credentials that wrap every connection in a Conn after the handshake
+// of inner. If inner is nil, there is no handshake.
 func (g *Guard) Credentials(inner credentials.TransportCredentials) credentials.TransportCredentials {
 	return &transport{inner, g}
 }
@@ -95,8 +96,9 @@ func (t *transport) Clone() credentials.TransportCredentials {
 // plaintext is grpc-go's name for no security.
 const plaintext = "insecure"
 
-// AuthInfo is the peer's in the calls of a watched connection. The AuthInfo in it is
-// what the handshake gave, for TLS a credentials.TLSInfo, and nil without one.
+// AuthInfo is the AuthInfo of the peer in the calls of a connection that a Guard watches. The
+// embedded AuthInfo is the result of the inner handshake, for example a credentials.TLSInfo,
+// or nil.
 type AuthInfo struct {
 	credentials.AuthInfo
 	conn *Conn
@@ -110,7 +112,7 @@ func (i AuthInfo) AuthType() string {
 	return i.AuthInfo.AuthType()
 }
 
-// Tap is what the server calls for every call before it begins: see grpc.InTapHandle.
+// Tap is a tap.ServerInHandle: the server calls it at the start of every call.
 func (g *Guard) Tap(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {

@@ -21,11 +21,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// service sends files of as many bytes as the offset says: in chunks, as the windows
-// allow, or with a limit in messages of that size, which it does not reserve for.
+const patience = 30 * time.Second
+
+// service sends as many bytes as the request's offset: in chunks as its window allows, or, if
+// the request has a limit, in messages of that size without a reservation.
 type service struct {
 	filesv1.UnimplementedFileServiceServer
-	listed int // bytes of the name in a List
+	listed int // the size of a reply to List in bytes
 }
 
 func (s *service) Get(req *filesv1.GetRequest, stream grpc.ServerStreamingServer[filesv1.GetResponse]) error {
@@ -55,7 +57,7 @@ func (s *service) List(context.Context, *filesv1.ListRequest) (*filesv1.ListResp
 	return &filesv1.ListResponse{NextPageToken: string(make([]byte, s.listed))}, nil
 }
 
-// fixture is a server.
+// fixture is a server with a Guard.
 type fixture struct {
 	guard   *Guard
 	account *flow.Account
@@ -71,7 +73,7 @@ func newFixture(t *testing.T, timeout time.Duration, s *service) *fixture {
 	return newFixtureOf(t, 1<<20, timeout, s, serverOptions{})
 }
 
-// smallBuffers is a listener whose connections have small buffers in the kernel.
+// smallBuffers is a listener whose connections have small kernel buffers.
 type smallBuffers struct{ net.Listener }
 
 func (l smallBuffers) Accept() (net.Conn, error) {
@@ -82,13 +84,13 @@ func (l smallBuffers) Accept() (net.Conn, error) {
 	return nc, err
 }
 
-// serverOptions are what a fixture's server has besides.
+// serverOptions are further options of a fixture's server.
 type serverOptions struct {
 	security credentials.TransportCredentials // nil: none
 	stream   grpc.StreamServerInterceptor     // nil: none
 }
 
-// newFixtureOf is newFixture with an account of so many bytes.
+// newFixtureOf is newFixture with further options and an account of that many bytes.
 func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service, o serverOptions) *fixture {
 	t.Helper()
 	f := &fixture{account: flow.NewAccount(account), cuts: map[Reason]int{}}
@@ -125,7 +127,7 @@ func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service
 			t.Error(err)
 		}
 		if held := f.account.Held(); held != 0 {
-			t.Errorf("in the end %d bytes are charged", held)
+			t.Errorf("%d bytes are charged at the end, want 0", held)
 		}
 	})
 	return f
@@ -158,7 +160,17 @@ func (f *fixture) client(t *testing.T) filesv1.FileServiceClient {
 	return filesv1.NewFileServiceClient(cc)
 }
 
-// idle checks that the connections have given back all that they had.
+// window returns the window of a stream of the first connection.
+func (f *fixture) window(id uint32) int64 {
+	f.mu.Lock()
+	c := f.conns[0]
+	f.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.streams[id].window()
+}
+
+// idle checks that the connections hold nothing when their calls have ended.
 func (f *fixture) idle(t *testing.T) {
 	t.Helper()
 	f.mu.Lock()
@@ -178,6 +190,8 @@ func (f *fixture) idle(t *testing.T) {
 	}
 }
 
+const getMethod, listMethod = filesv1.FileService_Get_FullMethodName, filesv1.FileService_List_FullMethodName
+
 func get(size, limit int64) *filesv1.GetRequest {
 	return &filesv1.GetRequest{Offset: size, Limit: limit}
 }
@@ -193,5 +207,3 @@ func drain(stream grpc.ServerStreamingClient[filesv1.GetResponse]) (n int, err e
 		n += len(resp.GetData())
 	}
 }
-
-func queued(n int64) message { return message{n, n} }

@@ -3,117 +3,84 @@ package h2
 import (
 	"encoding/binary"
 	"errors"
-	"time"
 )
 
 var (
-	errResets = errors.New("the connection's calls are reset too fast")
-	errWindow = errors.New("the peer's flow-control window is larger than HTTP/2 allows")
+	errResets = errors.New("the client resets its calls too fast")
+	errWindow = errors.New("the client's flow-control window exceeds the maximum of HTTP/2")
 )
 
-// inbound is what is known of what the peer has sent.
+// inbound parses what the peer sends.
 type inbound struct {
 	frames
-	preface int              // bytes of it that are still to come
-	scratch [settingLen]byte // a setting or the increment of a window
-	filled  int
+	conn    *Conn
+	preface int // bytes of it to come
 
 	last   uint32 // the stream that was opened last
-	resets rate
+	resets resetRate
 }
 
-// rate counts calls and how many of them were reset, for a second at a time.
-type rate struct {
-	since         time.Time
-	opened, reset int
-}
+var _ frameHandler = (*inbound)(nil)
 
-// add counts a reset, and reports whether there are more than most in the second, and
-// at least half as many as calls: a peer may well give up many of many calls.
-func (r *rate) add(most int) bool {
-	if now := time.Now(); now.Sub(r.since) >= time.Second {
-		*r = rate{since: now}
-	}
-	r.reset++
-	return r.reset > most && 2*r.reset >= r.opened
-}
-
-func (in *inbound) part() int {
+// remaining returns how many bytes of the preface, header or payload are missing.
+func (in *inbound) remaining() int {
 	if in.preface > 0 {
 		return in.preface
 	}
-	return in.frames.part()
+	return in.frames.remaining()
 }
 
-// received looks at bytes that are handed to grpc-go next. On an error they must not
-// be, and the connection must be closed.
-func (c *Conn) received(b []byte) error {
-	in := &c.in
+// received parses bytes before they are passed to grpc-go. After an error they must not be
+// passed on, and the connection must be closed.
+func (in *inbound) received(b []byte) error {
 	if in.preface > 0 {
-		in.preface -= len(b) // no more than that: see part
+		in.preface -= len(b) // not more than that: see remaining
 		return nil
 	}
-	for len(b) > 0 {
-		begun, payload, rest := in.step(b)
-		b = rest
-		if begun {
-			in.filled = 0
-			switch in.typ {
-			case frameHeaders:
-				if in.id > in.last { // not the trailers of a request
-					in.last = in.id
-					in.resets.opened++
-				}
-			case frameRST:
-				if in.resets.add(c.guard.o.MaxResets) {
-					c.guard.o.Count(ReasonResets)
-					return errResets
-				}
-				c.ended(in.id)
-			}
-			continue
+	return in.parse(b, in)
+}
+
+// begin implements frameHandler.
+func (in *inbound) begin() error {
+	switch in.typ {
+	case frameHeaders:
+		if in.id > in.last { // else the trailers of a request
+			in.last = in.id
+			in.resets.opened++
 		}
-		if err := c.receivedPayload(payload); err != nil {
-			return err
+	case frameRST:
+		guard := in.conn.guard
+		if in.resets.add(guard.o.MaxResets) {
+			guard.o.Count(ReasonResets)
+			return errResets
 		}
+		in.conn.ended(in.id)
 	}
 	return nil
 }
 
-func (c *Conn) receivedPayload(b []byte) error {
-	in := &c.in
-	size := 0
+// payload implements frameHandler.
+func (in *inbound) payload(b []byte) error {
 	switch {
 	case in.typ == frameWindowUpdate:
-		size = 4
-	case in.typ == frameSettings && in.flags&flagAck == 0:
-		size = settingLen
-	default:
-		return nil
-	}
-	for len(b) > 0 {
-		n := copy(in.scratch[in.filled:size], b)
-		b = b[n:]
-		if in.filled += n; in.filled < size {
-			return nil
+		if _, complete := in.collect(b, incrementLen); complete {
+			return in.conn.grant(in.id, int64(binary.BigEndian.Uint32(in.field[:])&idMask))
 		}
-		in.filled = 0
-		value := binary.BigEndian.Uint32(in.scratch[size-4:])
-		if in.typ == frameWindowUpdate {
-			if err := c.grant(in.id, int64(value&idMask)); err != nil {
-				return err
+	case in.typ == frameSettings && in.flags&flagAck == 0:
+		for complete := true; complete && len(b) > 0; {
+			if b, complete = in.collect(b, settingLen); complete && binary.BigEndian.Uint16(in.field[:]) == settingInitialWindow {
+				value := binary.BigEndian.Uint32(in.field[2:])
+				if value > maxWindow {
+					return errWindow
+				}
+				in.conn.setInitial(int64(value))
 			}
-		} else if binary.BigEndian.Uint16(in.scratch[:]) == settingInitialWindow {
-			if value > maxWindow {
-				return errWindow
-			}
-			c.setInitial(int64(value))
 		}
 	}
 	return nil
 }
 
-// grant makes a window larger: the connection's, or that of a stream.
+// grant adds n bytes to the window of the connection (id 0) or of a stream.
 func (c *Conn) grant(id uint32, n int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -132,14 +99,15 @@ func (c *Conn) grant(id uint32, n int64) error {
 	}
 	s.granted += n
 	s.progress++
-	s.awakeIfWindow()
-	if c.initial+s.granted > maxWindow+c.writing {
+	s.wakeIfWindow()
+	if s.window() > maxWindow+c.writing {
 		return errWindow
 	}
 	return nil
 }
 
-// setInitial changes the windows of all streams.
+// setInitial sets the initial window, which changes the windows of all streams by the
+// difference. They may become negative.
 func (c *Conn) setInitial(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,11 +118,11 @@ func (c *Conn) setInitial(n int64) {
 	}
 	for _, s := range c.streams {
 		s.progress++
-		s.awakeIfWindow()
+		s.wakeIfWindow()
 	}
 }
 
-// ended forgets a stream that one side has ended.
+// ended forgets a stream that the peer has reset.
 func (c *Conn) ended(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

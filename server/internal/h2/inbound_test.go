@@ -23,8 +23,8 @@ func (r *fastReader) Write(b []byte) (int, error) {
 func (r *fastReader) Read([]byte) (int, error) { return 0, io.EOF }
 func (r *fastReader) Close() error             { return nil }
 
-// TestGrantDuringWrite has a peer keep its windows at the maximum. It grants bytes that
-// Write has not yet counted as sent: that is no overflow.
+// TestGrantDuringWrite has a peer that keeps its windows at the maximum. It grants bytes
+// before their Write has returned, which is no overflow.
 func TestGrantDuringWrite(t *testing.T) {
 	peer := &fastReader{}
 	c := newConn(peer, New(Options{Account: flow.NewAccount(0), MaxResets: 10, Timeout: time.Hour}))

@@ -2,6 +2,7 @@ package h2
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -11,13 +12,12 @@ import (
 	"example.com/parity/server/internal/flow"
 )
 
-// largeReply is the size from which the reply to a unary call is reserved for before
-// it is made: calls that wait with larger ones could fill the memory.
+// largeReply is the size in bytes above which a unary call reserves for its reply before the
+// handler makes it: many larger replies that wait for window could fill the memory.
 const largeReply = 4 << 10
 
-// Unary is an interceptor that holds the reply back until the peer has window for it.
-// Where replies may be large, by those that the method has given so far, the call itself
-// waits.
+// Unary is an interceptor that delays the reply until the peer has window for it. If a
+// previous reply of the method was large, it delays the call itself.
 func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	s := streamOf(ctx)
 	if s == nil {
@@ -26,24 +26,24 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 	largest := g.largestOf(info.FullMethod)
 	expected := largest.Load()
 	if expected > largeReply {
-		if err := s.awaitMessage(ctx, expected); err != nil {
+		if err := s.reserveMessage(ctx, expected); err != nil {
 			return nil, err
 		}
 	}
 	resp, err := next(ctx, req)
 	if err != nil {
-		return nil, err // whose status ends the stream, and what it has reserved
+		return nil, err // the status ends the stream, which releases what is reserved
 	}
 	size := g.size(resp)
 	if expected > largeReply && size > expected {
-		s.giveBack()
+		s.releaseNext(math.MaxInt64)
 	}
 	for seen := largest.Load(); size > seen && !largest.CompareAndSwap(seen, size); seen = largest.Load() {
 	}
-	return resp, s.handOver(ctx, size)
+	return resp, s.admit(ctx, size)
 }
 
-// largestOf returns the size of the largest reply that a method has given.
+// largestOf returns the size of the largest reply of a method so far.
 func (g *Guard) largestOf(method string) *atomic.Int64 {
 	if size, ok := g.largest.Load(method); ok {
 		return size.(*atomic.Int64)
@@ -52,7 +52,7 @@ func (g *Guard) largestOf(method string) *atomic.Int64 {
 	return size.(*atomic.Int64)
 }
 
-// Stream is an interceptor that holds messages back until the peer has window for them.
+// Stream is an interceptor that delays messages until the peer has window for them.
 func (g *Guard) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if s := streamOf(ss.Context()); s != nil {
 		s.sender = sender{ss, s}
@@ -61,6 +61,7 @@ func (g *Guard) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, 
 	return next(srv, ss)
 }
 
+// sender is a ServerStream that delays messages.
 type sender struct {
 	grpc.ServerStream
 	s *Stream
@@ -69,47 +70,48 @@ type sender struct {
 // SendMsg implements grpc.ServerStream.
 func (s *sender) SendMsg(m any) error {
 	size := int64(0)
-	if s.s.unspent {
-		s.s.unspent = false // the handler has reserved for it
+	if s.s.prepared {
+		s.s.prepared = false // the handler has reserved for it
 	} else {
 		size = s.s.c.guard.size(m)
 	}
-	if err := s.s.handOver(s.Context(), size); err != nil {
+	if err := s.s.admit(s.Context(), size); err != nil {
 		return err
 	}
 	err := s.ServerStream.SendMsg(m)
 	if err != nil {
-		s.s.takeBack()
+		s.s.dequeueLast()
 	}
 	return err
 }
 
-// handOver returns when a message of that size may be given to grpc-go, which must be
-// done next.
-func (s *Stream) handOver(ctx context.Context, size int64) error {
-	for !s.hand(size) {
-		if err := s.awaitMessage(ctx, size); err != nil {
+// admit waits until a message of size bytes may be passed to grpc-go, which the caller must
+// do next.
+func (s *Stream) admit(ctx context.Context, size int64) error {
+	for !s.enqueue(size) {
+		if err := s.reserveMessage(ctx, size); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// awaitMessage reserves for a message of that size.
-func (s *Stream) awaitMessage(ctx context.Context, size int64) error {
-	err := s.await(ctx, whole(size))
+// reserveMessage waits until there is room for a message of size bytes.
+func (s *Stream) reserveMessage(ctx context.Context, size int64) error {
+	err := s.reserve(ctx, whole(size))
 	if err != nil && ctx.Err() != nil {
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	return err
 }
 
+// streamOf returns the Stream of the call that ctx belongs to, or nil.
 func streamOf(ctx context.Context) *Stream {
 	s, _ := flow.FromContext(ctx).(*Stream)
 	return s
 }
 
-// size returns how many bytes a message has on the wire, or more.
+// size returns an upper bound for the size of a message on the wire, uncompressed.
 func (g *Guard) size(m any) int64 {
 	if g.o.AtMost != nil {
 		if n := g.o.AtMost(m); n > 0 {

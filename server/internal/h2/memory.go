@@ -1,13 +1,13 @@
 package h2
 
-// ownShare is how many bytes each connection may hold whatever the others do: as many
-// as HTTP/2 lets a peer have without a word.
-const ownShare = 64 << 10
+// connAllowance is how many bytes each connection may hold whatever the others hold: the
+// initial window of HTTP/2.
+const connAllowance = 64 << 10
 
-// allow grants between least and want bytes of memory, or 0. A connection that holds
-// nothing is always granted least, so that nothing waits for ever.
-func (c *Conn) allow(least, want int64) int64 {
-	own := max(0, ownShare-c.held)
+// acquireMemory acquires between least and want bytes of memory and returns how many, or 0.
+// A connection that holds none always gets least, so that no stream waits for ever.
+func (c *Conn) acquireMemory(least, want int64) int64 {
+	own := max(0, connAllowance-c.held)
 	if want <= own {
 		c.held += want
 		return want
@@ -27,10 +27,10 @@ func (c *Conn) allow(least, want int64) int64 {
 	return own + taken
 }
 
-// hold changes what the connection holds by n, whether it is allowed or not.
-func (c *Conn) hold(n int64) {
+// adjustMemory changes what the connection holds by n bytes, without a limit.
+func (c *Conn) adjustMemory(n int64) {
 	c.held += n
-	beyond := max(0, c.held-ownShare)
+	beyond := max(0, c.held-connAllowance)
 	if beyond != c.charged {
 		c.guard.o.Account.Charge(beyond - c.charged)
 		c.charged = beyond

@@ -2,96 +2,80 @@ package h2
 
 import (
 	"context"
+	"math"
 
 	"example.com/parity/server/internal/flow"
 )
 
 const (
-	// minGrant is the least that is worth a chunk, and a frame of its own, to a peer
-	// who is still to get what it was handed before.
+	// minGrant is the minimum size of a chunk, which is a frame of its own, for a peer that
+	// has not yet received what was queued before.
 	minGrant = 16 << 10
-	// messageOverhead is how many bytes a chunk's message has at most beside the chunk,
-	// such as checksums, and firstOverhead the first one, which has the file's
-	// description.
+	// messageOverhead is the maximum number of bytes of a message besides its chunk, such as
+	// checksums. firstOverhead is the same for the first message, which also describes the
+	// file.
 	messageOverhead = 32
 	firstOverhead   = 1280
-	// queueOverhead is what grpc-go allocates for a message that it queues.
+	// queueOverhead is what grpc-go allocates for each queued message, in bytes.
 	queueOverhead = 256
-	// smallMessage is the size up to which a message need not queue behind chunks that
-	// wait for the connection.
+	// smallMessage is the maximum size of a message that need not wait behind the chunks
+	// that wait for the connection.
 	smallMessage = 1 << 10
 )
 
-// Stream is one call, on the server's side. It is the call's flow.Window.
+// Stream is the server's side of one call. It is the call's flow.Window.
 type Stream struct {
 	c      *Conn
 	id     uint32
-	sender sender // what Guard.Stream gives the handler
+	sender sender // the ServerStream that Guard.Stream gives to the handler
 
-	granted  int64 // the peer's window, as the wire has it, beyond c.initial
-	reserved int64 // of it: what next and queue have
+	granted  int64 // the peer's window, by what is on the wire, less c.initial
+	reserved int64 // of the window, by next and queue
 	progress uint64
 
-	next  message   // what Reserve has reserved for the next message
-	queue []message // handed to grpc-go, and not all on the wire
-	first [2]message
+	next    reservation   // for the next message
+	queue   []reservation // of the messages that grpc-go has and that are not all on the wire
+	first   [2]reservation
+	written written
 
-	// What is known of the message that is being written: bytes of its prefix, and of
-	// what is behind it.
-	prefix   [prefixLen]byte
-	prefixed int
-	left     int
-
-	begun   bool // Reserve was called before
-	unspent bool // the handler's: Reserve was called after the last message
-	gone    bool // one side has ended the stream
-	waits   waiting
-	least   int64 // of what it waits for
-	wake    chan struct{}
-	checked uint64 // what had moved when Conn.look looked last
+	begun    bool // Reserve has been called
+	prepared bool // Reserve has been called for the next message; used by the handler only
+	ended    bool // by one side
+	waits    blocker
+	minimum  int64         // bytes that it waits for
+	wakeup   chan struct{} // has a buffer of 1
+	checked  uint64        // the progress that checkQueues saw last
 }
-
-// message is what a message has of the peer's window and of the memory.
-type message struct{ window, memory int64 }
 
 var _ flow.Window = (*Stream)(nil)
 
-// open makes the stream of the HEADERS that were read last. The reader calls it.
+// open creates the stream of the HEADERS that were read last. It is called by the reader.
 func (c *Conn) open() *Stream {
 	s := &Stream{c: c, id: c.in.last}
 	s.queue = s.first[:0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.gone = c.closed; !s.gone {
+	if s.ended = c.closed; !s.ended {
 		c.streams[s.id] = s
 	}
 	return s
 }
 
-// forget gives back all that a stream has. It is the last that is known of it.
+// forget ends a stream and releases all that it holds. The caller holds c.mu.
 func (c *Conn) forget(s *Stream) {
 	delete(c.streams, s.id)
-	s.gone = true
+	s.ended = true
 	memory := s.next.memory
 	for _, m := range s.queue {
 		memory += m.memory
 	}
 	c.reserved -= s.reserved
-	s.reserved, s.next, s.queue = 0, message{}, nil
-	c.hold(-memory)
+	s.reserved, s.next, s.queue = 0, reservation{}, nil
+	c.adjustMemory(-memory)
 	if s.waits != forNothing {
-		s.awake()
+		s.wake()
 	}
 	c.wakeNext()
-}
-
-// free gives back a part of what m has.
-func (s *Stream) free(m *message, window, memory int64) {
-	m.window -= window
-	m.memory -= memory
-	s.reserved -= window
-	s.c.reserved -= window
-	s.c.hold(-memory)
 }
 
 // Reserve implements flow.Window.
@@ -100,43 +84,48 @@ func (s *Stream) Reserve(ctx context.Context, want int64) (int64, error) {
 	if !s.begun {
 		s.begun, overhead = true, firstOverhead
 	}
-	if err := s.await(ctx, request{least: min(want, minGrant) + overhead, most: want + overhead}); err != nil {
+	if err := s.reserve(ctx, request{least: min(want, minGrant) + overhead, most: want + overhead}); err != nil {
 		return 0, err
 	}
-	s.unspent = true
-	// A window of a few bytes is overdrawn by the overhead, which waits in grpc-go.
+	s.prepared = true
+	// A window of a few bytes is exceeded by the overhead. The rest waits in grpc-go.
 	return max(1, s.next.window-overhead), nil
 }
 
 // Return implements flow.Window.
 func (s *Stream) Return(n int64) {
-	if n == 0 {
-		return
+	if n > 0 {
+		s.releaseNext(n)
 	}
-	s.c.mu.Lock()
-	defer s.c.mu.Unlock()
-	s.free(&s.next, min(n, s.next.window), min(n, s.next.memory))
-	s.c.wakeNext()
 }
 
 // Close implements flow.Window.
 func (s *Stream) Close() {
-	if s.unspent {
-		s.unspent = false
-		s.giveBack()
+	if s.prepared {
+		s.prepared = false
+		s.releaseNext(math.MaxInt64)
 	}
 }
 
-// giveBack gives back what is reserved and not used.
-func (s *Stream) giveBack() {
+// releaseNext releases up to n bytes of what is reserved for the next message.
+func (s *Stream) releaseNext(n int64) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	s.free(&s.next, s.next.window, s.next.memory)
+	s.release(&s.next, min(n, s.next.window), min(n, s.next.memory))
 	s.c.wakeNext()
 }
 
-// request is what a stream asks for: between least and most bytes for a message, or
-// for a whole one, which cannot be cut up.
+// release releases a part of m. The caller holds c.mu.
+func (s *Stream) release(m *reservation, window, memory int64) {
+	m.window -= window
+	m.memory -= memory
+	s.reserved -= window
+	s.c.reserved -= window
+	s.c.adjustMemory(-memory)
+}
+
+// request is what a stream wants to reserve: least to most bytes for a message that can be
+// of any size, or all of a whole one.
 type request struct {
 	least, most int64
 	whole       bool
@@ -144,18 +133,27 @@ type request struct {
 
 func whole(size int64) request { return request{least: size, most: size, whole: true} }
 
-// take reserves what is asked for, or tells what must be waited for: until the peer's
-// windows have room for least, see hasWindow. The connection's need not have room for
-// all of a large message: there may never be so much. Whoever was woken goes before
-// those who are parked.
-func (s *Stream) take(r request, woken bool) waiting {
+// blocker is what a stream waits for.
+type blocker int
+
+const (
+	forNothing blocker = iota
+	forStream          // for the peer to open the stream's window
+	forConn            // for the connection's window or memory
+)
+
+// tryReserve reserves what r wants for the next message, or returns what to wait for. A
+// stream waits until its window has room for r.least: see hasWindow. The window of the
+// connection need not have room for all of a large message: it may never be that large. A
+// stream that was woken has priority over the parked ones. The caller holds c.mu.
+func (s *Stream) tryReserve(r request, woken bool) blocker {
 	c := s.c
 	if !s.hasWindow(r.least) {
 		return forStream
 	}
-	own := c.initial + s.granted - s.reserved
-	all := c.window - c.reserved
-	if all < min(r.least, minGrant) && (c.reserved > 0 || all < 1) {
+	streamRoom := s.window() - s.reserved
+	connRoom := c.window - c.reserved
+	if connRoom < min(r.least, minGrant) && (c.reserved > 0 || connRoom < 1) {
 		return forConn
 	}
 	if !woken && len(c.parked) > 0 && r.least > smallMessage {
@@ -163,55 +161,29 @@ func (s *Stream) take(r request, woken bool) waiting {
 	}
 	n := r.most
 	if !r.whole {
-		n = min(n, own, all)
+		n = min(n, streamRoom, connRoom)
 	}
-	memory := c.allow(min(r.least, n)+queueOverhead, n+queueOverhead)
+	memory := c.acquireMemory(min(r.least, n)+queueOverhead, n+queueOverhead)
 	if memory == 0 {
 		return forConn
 	}
 	n = memory - queueOverhead
-	s.next = message{n, memory}
+	s.next = reservation{n, memory}
 	s.reserved += n
 	c.reserved += n
 	return forNothing
 }
 
-// hasWindow reports whether the stream's window has room for least bytes, or for as
-// many as a peer with small windows may ever grant: one that has taken everything has
-// half of its initial window open, since peers do not grant every byte by itself.
+// window returns the peer's window of the stream.
+func (s *Stream) window() int64 { return s.c.initial + s.granted }
+
+// hasWindow reports whether the stream's window has room for least bytes, or for as many as
+// a peer with a small window may ever grant: if it has received everything, that is half of
+// its initial window, because peers do not grant every byte separately.
 func (s *Stream) hasWindow(least int64) bool {
-	own := s.c.initial + s.granted - s.reserved
-	return own >= least || s.reserved == 0 && own >= max(1, s.c.initial/2)
+	room := s.window() - s.reserved
+	return room >= least || s.reserved == 0 && room >= max(1, s.c.initial/2)
 }
 
-// hand puts a message of size bytes into the queue, if there is room for it at once or
-// room was reserved, which then counts. grpc-go must be given the message next.
-func (s *Stream) hand(size int64) bool {
-	c := s.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s.gone {
-		return true // grpc-go has an error for it
-	}
-	if s.next.memory == 0 && s.take(whole(size), false) != forNothing {
-		return false
-	}
-	s.queue = append(s.queue, s.next)
-	s.next = message{}
-	if c.watch == nil {
-		c.watchQueues()
-	}
-	return true
-}
-
-// takeBack takes back the message that was handed over last, which grpc-go did not
-// take.
-func (s *Stream) takeBack() {
-	s.c.mu.Lock()
-	defer s.c.mu.Unlock()
-	if last := len(s.queue) - 1; last >= 0 {
-		m := &s.queue[last]
-		s.free(m, m.window, m.memory)
-		s.queue = s.queue[:last]
-	}
-}
+// canSend reports whether the peer has window for something that is queued.
+func (s *Stream) canSend() bool { return s.window() > 0 && s.c.window > 0 }

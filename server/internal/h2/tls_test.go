@@ -17,7 +17,7 @@ import (
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-// TestTLS watches what TLS carries, and hands on what its handshake has found.
+// TestTLS watches frames inside TLS, and passes on the AuthInfo of the handshake.
 func TestTLS(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -38,7 +38,7 @@ func TestTLS(t *testing.T) {
 			return next(srv, ss)
 		},
 	})
-	nc, err := tls.Dial("tcp", f.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{http2.NextProtoTLS}}) //nolint:gosec // it is a test's
+	nc, err := tls.Dial("tcp", f.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{http2.NextProtoTLS}}) //nolint:gosec // the certificate is generated
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r, err := p.Await(id, patience, h2test.Ended); err != nil || codes.Code(r.Code) != codes.ResourceExhausted || r.Bytes > 1000 {
-		t.Errorf("a silent peer over TLS: %+v, %v", r, err)
+		t.Errorf("silent peer over TLS: %+v, %v", r, err)
 	}
 	from := <-seen
 	info, ok := from.AuthInfo.(AuthInfo)
@@ -61,7 +61,7 @@ func TestTLS(t *testing.T) {
 		t.Fatalf("AuthInfo is %T", from.AuthInfo)
 	}
 	if _, ok := info.AuthInfo.(credentials.TLSInfo); !ok {
-		t.Errorf("in it is %T", info.AuthInfo)
+		t.Errorf("the inner AuthInfo is %T", info.AuthInfo)
 	}
 	if from.Addr.String() != nc.LocalAddr().String() {
 		t.Errorf("the peer is %v, not %v", from.Addr, nc.LocalAddr())

@@ -11,51 +11,41 @@ import (
 	"example.com/parity/server/internal/apierror"
 )
 
-// waiting is what a stream waits for.
-type waiting int
-
-const (
-	forNothing waiting = iota
-	forStream          // for the peer to grant its stream more
-	forConn            // for the connection's window, or for its memory
-)
-
-// retryStalled is how long a peer that has stalled is asked to wait.
+// retryStalled is the delay after which a stalled client is asked to try again.
 const retryStalled = time.Second
 
-// stalled is what a call ends with whose peer grants nothing.
+// stalled is the status of a call whose peer grants no window.
 func stalled() error {
 	return apierror.Exhausted("SEND_STALLED", "the client has not taken what it was sent", retryStalled)
 }
 
-// await waits until what is asked for is reserved for the next message. What was
-// reserved before and is still unused is given back first. The error is ctx's, or a
-// status.
-func (s *Stream) await(ctx context.Context, r request) error {
+// reserve waits until what r wants is reserved for the next message. It first releases an
+// earlier reservation that was not used. The error is ctx's, or a status.
+func (s *Stream) reserve(ctx context.Context, r request) error {
 	c := s.c
 	var timer *time.Timer
 	for woken := false; ; woken = true {
 		c.mu.Lock()
-		if s.gone {
+		if s.ended {
 			c.mu.Unlock()
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			return status.Error(codes.Canceled, "the call has ended")
 		}
-		s.free(&s.next, s.next.window, s.next.memory)
-		what := s.take(r, woken)
+		s.release(&s.next, s.next.window, s.next.memory)
+		what := s.tryReserve(r, woken)
 		if what == forNothing {
-			c.wakeNext() // there may be room for another
+			c.wakeNext() // there may be room for another stream
 			c.mu.Unlock()
 			if timer != nil {
 				timer.Stop()
 			}
 			return nil
 		}
-		s.least = r.least
+		s.minimum = r.least
 		s.park(what, woken)
-		seen := s.moved()
+		seen := s.currentProgress()
 		c.mu.Unlock()
 		if timer == nil {
 			timer = time.NewTimer(c.guard.o.Timeout)
@@ -69,12 +59,12 @@ func (s *Stream) await(ctx context.Context, r request) error {
 	}
 }
 
-// sleep waits until the stream is woken, or ctx is done, or nothing has moved for as
-// long as the timer was set to.
+// sleep waits until the stream is woken, ctx is done, or there was no progress while the
+// timer ran.
 func (s *Stream) sleep(ctx context.Context, timer *time.Timer, seen uint64) error {
 	for {
 		select {
-		case <-s.wake:
+		case <-s.wakeup:
 			return nil
 		case <-ctx.Done():
 			s.unpark()
@@ -82,41 +72,39 @@ func (s *Stream) sleep(ctx context.Context, timer *time.Timer, seen uint64) erro
 		case <-timer.C:
 		}
 		s.c.mu.Lock()
-		moved, woken := s.moved(), s.waits == forNothing
+		now, woken := s.currentProgress(), s.waits == forNothing
 		s.c.mu.Unlock()
 		switch {
 		case woken:
 			continue
-		case moved == seen:
+		case now == seen:
 			s.unpark()
 			return stalled()
 		}
-		seen = moved
+		seen = now
 		timer.Reset(s.c.guard.o.Timeout)
 	}
 }
 
-// moved returns a number that changes when what the stream waits for comes nearer. What
-// is queued and has window waits for the socket, which other streams use too.
-func (s *Stream) moved() uint64 {
+// currentProgress returns a number that changes when what the stream waits for comes
+// closer. Queued data that has window waits for the socket, which other streams use too.
+func (s *Stream) currentProgress() uint64 {
 	switch {
 	case s.waits != forStream:
 		return s.c.progress
-	case len(s.queue) > 0 && s.hasOpen():
+	case len(s.queue) > 0 && s.canSend():
 		return s.progress + s.c.progress
 	}
 	return s.progress
 }
 
-// hasOpen reports whether the peer has window for something that is queued.
-func (s *Stream) hasOpen() bool { return s.c.initial+s.granted > 0 && s.c.window > 0 }
-
-// park has the stream wait. Who was woken for the connection and must go on waiting
-// for it keeps the first place; who waits for another thing makes room for the next.
-func (s *Stream) park(what waiting, woken bool) {
+// park makes the stream wait. A stream that was woken for the connection and must wait for
+// it again keeps the first place. One that must wait for something else lets the next one
+// go.
+func (s *Stream) park(what blocker, woken bool) {
 	c := s.c
-	if s.wake == nil {
-		s.wake = make(chan struct{}, 1)
+	if s.wakeup == nil {
+		s.wakeup = make(chan struct{}, 1)
 	}
 	s.waits = what
 	switch {
@@ -129,83 +117,47 @@ func (s *Stream) park(what waiting, woken bool) {
 	}
 }
 
-// unpark ends a wait that nobody has ended by a wake. Where somebody has, at the same
-// moment, another is woken in its place.
+// unpark ends the wait of a stream that gives up. If it was woken at the same moment, it
+// passes the wakeup on to the next one.
 func (s *Stream) unpark() {
 	c := s.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.waits == forNothing {
-		<-s.wake
+		<-s.wakeup
 		c.wakeNext()
 		return
 	}
-	c.unlist(s)
+	c.removeParked(s)
 	s.waits = forNothing
 }
 
-func (c *Conn) unlist(s *Stream) {
+func (c *Conn) removeParked(s *Stream) {
 	if i := slices.Index(c.parked, s); i >= 0 {
 		c.parked = slices.Delete(c.parked, i, i+1)
 	}
 }
 
-// awake wakes the stream, which waits. The caller holds c.mu.
-func (s *Stream) awake() {
+// wake wakes a stream that waits. The caller holds c.mu.
+func (s *Stream) wake() {
 	if s.waits == forConn {
-		s.c.unlist(s)
+		s.c.removeParked(s)
 	}
 	s.waits = forNothing
-	s.wake <- struct{}{} // has room: a stream is woken once for each time that it waits
+	s.wakeup <- struct{}{} // never blocks: a stream is woken once each time that it waits
 }
 
-// awakeIfWindow wakes the stream if that is what it waits for and has now.
-func (s *Stream) awakeIfWindow() {
-	if s.waits == forStream && s.hasWindow(s.least) {
-		s.awake()
+// wakeIfWindow wakes the stream if it waits for its window and that is large enough.
+func (s *Stream) wakeIfWindow() {
+	if s.waits == forStream && s.hasWindow(s.minimum) {
+		s.wake()
 	}
 }
 
-// wakeNext wakes the first of those who wait for the connection, if there is something
-// for it. That one, or what comes of its waking, wakes the next.
+// wakeNext wakes the first stream that waits for the connection, if there is window and
+// memory. When that one has reserved or given up, it wakes the next.
 func (c *Conn) wakeNext() {
-	if len(c.parked) > 0 && c.window > c.reserved && (c.held < ownShare || c.guard.o.Account.Held() < c.guard.o.Account.Limit()) {
-		c.parked[0].awake()
-	}
-}
-
-// watchQueues begins to look whether what is queued goes out. The caller holds c.mu.
-func (c *Conn) watchQueues() {
-	c.watch = time.AfterFunc(c.guard.o.Timeout+c.guard.o.Timeout/2, c.look)
-}
-
-// look closes the connection if something has been queued since the last look for which
-// there is no window, and none was granted: a message that is larger than its window. A
-// handler that waits is told after Timeout, which is earlier.
-func (c *Conn) look() {
-	c.mu.Lock()
-	busy, stuck := false, false
-	for _, s := range c.streams {
-		if len(s.queue) == 0 {
-			continue
-		}
-		busy = true
-		moved := 1 + s.progress + c.progress // 0: never looked
-		if s.c.window > 0 {
-			moved = 1 + s.progress
-		}
-		stuck = stuck || !s.hasOpen() && s.checked == moved
-		s.checked = moved
-	}
-	switch {
-	case c.closed || stuck:
-	case busy:
-		c.watchQueues()
-	default:
-		c.watch = nil
-	}
-	c.mu.Unlock()
-	if stuck {
-		c.cut(ReasonStalled)
+	if len(c.parked) > 0 && c.window > c.reserved && (c.held < connAllowance || c.guard.o.Account.Held() < c.guard.o.Account.Limit()) {
+		c.parked[0].wake()
 	}
 }

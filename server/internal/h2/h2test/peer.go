@@ -1,10 +1,11 @@
-// Package h2test is a gRPC client that does what no library lets one do: grant no
-// window, read nothing, reset calls as fast as it opens them.
+// Package h2test is a gRPC client for hostile behavior that no library allows: it grants no
+// window, does not read, or resets calls as fast as it opens them.
 package h2test
 
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,8 +19,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Peer is a connection. Its methods may be called by one goroutine at a time, beside
-// the one that Read has started.
+// Peer is the client's side of a connection. Its methods are called by one goroutine at a
+// time, in addition to the one that Read starts.
 type Peer struct {
 	Conn net.Conn
 
@@ -34,20 +35,20 @@ type Peer struct {
 	mu      sync.Mutex
 	change  *sync.Cond
 	streams map[uint32]Result
-	ended   error // why nothing more is read
+	ended   error // why reading has ended
 	reading sync.WaitGroup
 }
 
-// Result is what has come of a call.
+// Result is what has arrived of a call.
 type Result struct {
 	Bytes  int  // of DATA
-	Ended  bool // trailers or a reset have come
+	Ended  bool // by trailers or a reset
 	Reset  bool
-	Code   int               // the status, where trailers have come
+	Code   int               // the status in the trailers
 	Fields map[string]string // of the trailers
 }
 
-// Dial connects, and has the server know the initial window of every stream.
+// Dial connects and sends the initial window of streams.
 func Dial(address string, window uint32) (*Peer, error) {
 	nc, err := net.Dial("tcp", address)
 	if err != nil {
@@ -60,7 +61,7 @@ func Dial(address string, window uint32) (*Peer, error) {
 	return p, err
 }
 
-// New is Dial for a connection that exists.
+// New is Dial for an existing connection.
 func New(nc net.Conn, window uint32) (*Peer, error) {
 	p := &Peer{Conn: nc, framer: http2.NewFramer(nc, nc), next: 1, streams: map[uint32]Result{}}
 	p.change = sync.NewCond(&p.mu)
@@ -72,26 +73,60 @@ func New(nc net.Conn, window uint32) (*Peer, error) {
 	return p, p.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window})
 }
 
-// Call opens a call with a request, and more requests to come if open.
+// Call opens a call and sends a request, unless that is nil. If open, more requests follow.
 func (p *Peer) Call(method string, request proto.Message, open bool) (id uint32, err error) {
 	p.write.Lock()
 	defer p.write.Unlock()
-	id = p.next
-	p.next += 2
+	id, block, err := p.open(method)
+	if err != nil {
+		return 0, err
+	}
+	err = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndHeaders: true})
+	if err != nil || request == nil {
+		return id, err
+	}
+	return id, p.send(id, request, open)
+}
+
+// CallInFragments is Call with headers that are padded, have a priority and are spread over
+// CONTINUATION frames, and with a padded request.
+func (p *Peer) CallInFragments(method string, request proto.Message) (id uint32, err error) {
+	p.write.Lock()
+	defer p.write.Unlock()
+	id, block, err := p.open(method)
+	if err != nil {
+		return 0, err
+	}
+	third := len(block) / 3
+	body, err := encode(request)
+	if err != nil {
+		return 0, err
+	}
+	return id, errors.Join(
+		p.framer.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: id, BlockFragment: block[:third], PadLength: 200,
+			Priority: http2.PriorityParam{Weight: 9},
+		}),
+		p.framer.WriteContinuation(id, false, block[third:2*third]),
+		p.framer.WriteContinuation(id, true, block[2*third:]),
+		p.framer.WriteDataPadded(id, true, body, make([]byte, 100)),
+	)
+}
+
+// open returns the ID and the encoded headers of a new stream.
+func (p *Peer) open(method string) (id uint32, block []byte, err error) {
 	p.headers.Reset()
 	for _, f := range [][2]string{
 		{":method", "POST"}, {":scheme", "http"}, {":path", method}, {":authority", "test"},
 		{"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
 		if err := p.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
-	err = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: p.headers.Bytes(), EndHeaders: true})
-	if err != nil || request == nil {
-		return id, err
-	}
-	return id, p.send(id, request, open)
+	id = p.next
+	p.next += 2
+	return id, p.headers.Bytes(), nil
 }
 
 // Send sends another request.
@@ -102,15 +137,21 @@ func (p *Peer) Send(id uint32, request proto.Message) error {
 }
 
 func (p *Peer) send(id uint32, request proto.Message, open bool) error {
-	body, err := proto.Marshal(request)
+	body, err := encode(request)
 	if err != nil {
 		return err
 	}
-	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body)))
-	return p.framer.WriteData(id, !open, append(prefix, body...))
+	return p.framer.WriteData(id, !open, body)
 }
 
-// Grant makes a stream's window larger, or with 0 the connection's.
+// encode returns a message with its gRPC prefix.
+func encode(request proto.Message) ([]byte, error) {
+	body, err := proto.Marshal(request)
+	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body)))
+	return append(prefix, body...), err
+}
+
+// Grant adds n bytes to the window of a stream, or of the connection if id is 0.
 func (p *Peer) Grant(id, n uint32) error {
 	p.write.Lock()
 	defer p.write.Unlock()
@@ -131,14 +172,14 @@ func (p *Peer) Settings(settings ...http2.Setting) error {
 	return p.framer.WriteSettings(settings...)
 }
 
-// Raw sends a frame of any kind.
+// Raw sends a frame of any type.
 func (p *Peer) Raw(typ http2.FrameType, flags http2.Flags, id uint32, payload []byte) error {
 	p.write.Lock()
 	defer p.write.Unlock()
 	return p.framer.WriteRawFrame(typ, flags, id, payload)
 }
 
-// Pace has Read, which follows, read so many bytes at a time and then pause.
+// Pace makes Read, which must follow, read that many bytes at a time and then pause.
 func (p *Peer) Pace(bytes int, pause time.Duration) {
 	decoder := p.framer.ReadMetaHeaders
 	p.framer = http2.NewFramer(p.Conn, &paced{p.Conn, bytes, pause})
@@ -156,13 +197,13 @@ func (r *paced) Read(b []byte) (int, error) {
 	return r.Reader.Read(b[:min(len(b), r.bytes)])
 }
 
-// Read reads all that comes from now on.
+// Read starts to read everything that arrives.
 func (p *Peer) Read() {
 	p.reading.Go(func() {
 		for {
 			f, err := p.framer.ReadFrame()
 			if err == nil {
-				err = p.took(f)
+				err = p.handle(f)
 			}
 			if err != nil {
 				p.mu.Lock()
@@ -175,7 +216,8 @@ func (p *Peer) Read() {
 	})
 }
 
-func (p *Peer) took(f http2.Frame) error {
+// handle processes a frame.
+func (p *Peer) handle(f http2.Frame) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.change.Broadcast()
@@ -214,13 +256,13 @@ func (p *Peer) took(f http2.Frame) error {
 	return nil
 }
 
-// Await returns what has come of a call once it is as done says, or the connection has
-// ended, which is an error, or time is up.
-func (p *Peer) Await(id uint32, most time.Duration, done func(Result) bool) (Result, error) {
+// Await waits until done reports true for a call, and returns its result. It is an error if
+// the connection ends or timeout passes before.
+func (p *Peer) Await(id uint32, timeout time.Duration, done func(Result) bool) (Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	late := false
-	timer := time.AfterFunc(most, func() {
+	timer := time.AfterFunc(timeout, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		late = true
@@ -235,25 +277,25 @@ func (p *Peer) Await(id uint32, most time.Duration, done func(Result) bool) (Res
 		case p.ended != nil:
 			return r, fmt.Errorf("the connection has ended: %w", p.ended)
 		case late:
-			return r, fmt.Errorf("after %s: %+v", most, r)
+			return r, fmt.Errorf("after %s: %+v", timeout, r)
 		}
 		p.change.Wait()
 	}
 }
 
-// Ended is for Await.
+// Ended is a condition for Await: the call has ended.
 func Ended(r Result) bool { return r.Ended }
 
-// Results returns what has come of all calls.
+// Results returns the results of all calls.
 func (p *Peer) Results() map[uint32]Result {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.streams)
 }
 
-// AwaitEnd returns why the connection has ended, nil if it has not.
-func (p *Peer) AwaitEnd(most time.Duration) error {
-	_, err := p.Await(0, most, func(Result) bool { return p.ended != nil })
+// AwaitEnd waits until the connection has ended and returns why, or nil after timeout.
+func (p *Peer) AwaitEnd(timeout time.Duration) error {
+	_, err := p.Await(0, timeout, func(Result) bool { return p.ended != nil })
 	if err != nil {
 		return nil
 	}
@@ -262,7 +304,7 @@ func (p *Peer) AwaitEnd(most time.Duration) error {
 	return p.ended
 }
 
-// Close closes the connection and returns when nothing is read any more.
+// Close closes the connection and waits until reading has ended.
 func (p *Peer) Close() {
 	p.Conn.Close()
 	p.reading.Wait()

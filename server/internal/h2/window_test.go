@@ -5,20 +5,14 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding/gzip"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/server/internal/h2/h2test"
 )
 
-const patience = 30 * time.Second
-
-const getMethod, listMethod = filesv1.FileService_Get_FullMethodName, filesv1.FileService_List_FullMethodName
-
-// TestSilentPeer asks for more than the window, and grants nothing: the calls end with
-// their status, and the connection goes on.
+// TestSilentPeer makes calls whose replies exceed the window, and grants nothing. The calls
+// end with their status, and the connection continues to work.
 func TestSilentPeer(t *testing.T) {
 	for name, request := range map[string]*filesv1.GetRequest{"chunks": get(1<<20, 0), "messages": get(1<<20, 50)} {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +44,7 @@ func TestSilentPeer(t *testing.T) {
 	}
 }
 
-// TestNoWindow makes calls whose replies there is no window for at all.
+// TestNoWindow makes calls with an initial window of 0.
 func TestNoWindow(t *testing.T) {
 	f := newFixture(t, 200*time.Millisecond, &service{listed: 10})
 	p := f.peer(t, 0)
@@ -63,14 +57,13 @@ func TestNoWindow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r, err := p.Await(id, patience, h2test.Ended); err != nil || codes.Code(r.Code) != codes.ResourceExhausted || r.Bytes != 0 {
-			t.Errorf("%s = %+v, %v; want ResourceExhausted and nothing else", call.method, r, err)
+			t.Errorf("%s = %+v, %v; want ResourceExhausted without data", call.method, r, err)
 		}
 	}
 	f.idle(t)
 }
 
-// TestTinyWindow grants a few bytes at a time: everything comes, for as long as the
-// peer goes on.
+// TestTinyWindow grants a few bytes at a time until everything has arrived.
 func TestTinyWindow(t *testing.T) {
 	f := newFixture(t, 10*time.Second, &service{})
 	for _, limit := range []int64{0, 100} {
@@ -86,7 +79,7 @@ func TestTinyWindow(t *testing.T) {
 			}
 			if r.Ended {
 				if got = r.Bytes; r.Code != 0 || got < 1000 {
-					t.Fatalf("in the end: %+v", r)
+					t.Fatalf("at the end: %+v", r)
 				}
 				break
 			}
@@ -98,7 +91,7 @@ func TestTinyWindow(t *testing.T) {
 	f.idle(t)
 }
 
-// TestSettingsOpenWindow waits for window that comes with SETTINGS, not WINDOW_UPDATE.
+// TestSettingsOpenWindow opens a window by SETTINGS, not by WINDOW_UPDATE.
 func TestSettingsOpenWindow(t *testing.T) {
 	f := newFixture(t, patience, &service{})
 	p := f.peer(t, 0)
@@ -117,9 +110,45 @@ func TestSettingsOpenWindow(t *testing.T) {
 	}
 }
 
-// TestMessageBeyondWindow has a reply that is larger than its window: it is sent as far
-// as that goes, and if no more is granted the connection is closed, for gRPC has no
-// other way to let go of it.
+// TestNegativeWindow reduces the initial window below what was sent, so that the window of a
+// stream becomes negative. Nothing is sent until grants have made it positive again.
+func TestNegativeWindow(t *testing.T) {
+	f := newFixture(t, patience, &service{})
+	p := f.peer(t, 10_000)
+	id, err := p.Call(getMethod, get(50_000, 0), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.Await(id, patience, func(r h2test.Result) bool { return r.Bytes >= 5000 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Settings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
+		t.Fatal(err)
+	}
+	// The window is at most 0 now, and stays so after this grant.
+	if err := p.Grant(id, uint32(r.Bytes)/2); err != nil {
+		t.Fatal(err)
+	}
+	granted := int64(r.Bytes) / 2
+	if r, err = p.Await(id, 100*time.Millisecond, h2test.Ended); err == nil || r.Bytes > 10_000 {
+		t.Fatalf("with a negative window: %+v, %v", r, err)
+	}
+	if got, want := f.window(id), granted-int64(r.Bytes); got != want || got > 0 {
+		t.Errorf("the window is %d, want %d", got, want)
+	}
+	if err := p.Grant(id, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Await(id, patience, h2test.Ended); err != nil || r.Code != 0 || r.Bytes < 50_000 {
+		t.Errorf("with window: %+v, %v", r, err)
+	}
+	f.idle(t)
+}
+
+// TestMessageBeyondWindow makes a call whose reply is one message larger than the window. It
+// is sent as far as the window goes. If the peer grants no more, the connection is closed:
+// grpc-go cannot discard a queued message in any other way.
 func TestMessageBeyondWindow(t *testing.T) {
 	f := newFixture(t, 200*time.Millisecond, &service{listed: 5000})
 	for _, grants := range []bool{true, false} {
@@ -139,13 +168,13 @@ func TestMessageBeyondWindow(t *testing.T) {
 			continue
 		}
 		if err := p.AwaitEnd(patience); err == nil || f.cut(ReasonStalled) != 1 {
-			t.Errorf("without window: %v, %d cut", err, f.cut(ReasonStalled))
+			t.Errorf("without window: %v, %d closed", err, f.cut(ReasonStalled))
 		}
 	}
 }
 
-// TestConnectionWindow has many calls share a connection's window: they all end, and
-// none gets what it has no window for.
+// TestConnectionWindow makes many calls that share the window of their connection. All of
+// them end, and the window is never exceeded.
 func TestConnectionWindow(t *testing.T) {
 	f := newFixture(t, patience, &service{})
 	p := f.peer(t, 1<<20)
@@ -182,23 +211,6 @@ func TestConnectionWindow(t *testing.T) {
 			p.Grant(0, 30_000)
 		}
 		time.Sleep(time.Millisecond)
-	}
-	f.idle(t)
-}
-
-// TestGzip sends what becomes a thousandth on the wire: what was reserved for it is
-// given back.
-func TestGzip(t *testing.T) {
-	f := newFixture(t, 2*time.Second, &service{})
-	client := f.client(t)
-	for _, limit := range []int64{0, 30_000} {
-		stream, err := client.Get(t.Context(), get(4<<20, limit), grpc.UseCompressor(gzip.Name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, err := drain(stream); n != 4<<20 || err != nil {
-			t.Errorf("%d bytes, %v", n, err)
-		}
 	}
 	f.idle(t)
 }
