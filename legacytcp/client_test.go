@@ -18,6 +18,7 @@ import (
 	"example.com/parity/internal/tcptest"
 )
 
+// TestNumberClient reports, draws and reconnects, with and without bare replies.
 func TestNumberClient(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		t.Run(fmt.Sprintf("bare=%v", bare), func(t *testing.T) {
@@ -68,6 +69,7 @@ func TestNumberClient(t *testing.T) {
 	}
 }
 
+// TestNumberClientErrors checks that an error of Draw is final.
 func TestNumberClientErrors(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	d.Numbers.before = func(ctx context.Context, req *numbersv1.CountRequest) error {
@@ -86,7 +88,7 @@ func TestNumberClientErrors(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	for range 2 { // what was given up stays so
+	for range 2 { // the second one with a context that has not ended
 		if _, err := c.Draw(ctx, numbersv1.Parity_PARITY_ODD); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Draw = %v, want %v", err, context.DeadlineExceeded)
 		}
@@ -94,7 +96,7 @@ func TestNumberClientErrors(t *testing.T) {
 	}
 }
 
-// TestNumberClientReplies has servers that reply in their own way.
+// TestNumberClientReplies has servers whose replies are split, bare, or invalid.
 func TestNumberClientReplies(t *testing.T) {
 	for _, tt := range []struct {
 		replies []string // one write each
@@ -119,7 +121,7 @@ func TestNumberClientReplies(t *testing.T) {
 		})
 		c, last, err := DialNumbers(t.Context(), addr, 7)
 		if last != tt.want || (err != nil) != tt.fails {
-			t.Errorf("%q was read as %d, %v, want %d", tt.replies, last, err, tt.want)
+			t.Errorf("DialNumbers with replies %q = %d, %v, want %d", tt.replies, last, err, tt.want)
 		}
 		if err == nil {
 			c.Close()
@@ -127,11 +129,12 @@ func TestNumberClientReplies(t *testing.T) {
 	}
 }
 
+// TestList lists an empty cache and one with several pages.
 func TestList(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	names, err := List(t.Context(), d.Addr)
 	if err != nil || len(names) != 0 {
-		t.Errorf("List of nothing = %q, %v", names, err)
+		t.Errorf("List of an empty cache = %q, %v", names, err)
 	}
 	want := []string{"größe", "a b", "c", "d", "e"}
 	for _, name := range want {
@@ -142,6 +145,8 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestFetch fetches files that resemble the not-found text, files that fail, and to a writer
+// that fails.
 func TestFetch(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	for i, content := range []string{
@@ -167,7 +172,7 @@ func TestFetch(t *testing.T) {
 	for _, content := range []string{"", "half of", strings.Repeat("half of", 1<<20)} {
 		d.Files.add("broken", stubFile{data: []byte(content), code: codes.Internal})
 		if _, err := Fetch(t.Context(), d.Addr, "broken", io.Discard); err == nil || errors.Is(err, ErrNotFound) {
-			t.Errorf("Fetch of a file that breaks off = %v, want an error", err)
+			t.Errorf("Fetch of a file that fails = %v, want an error", err)
 		}
 	}
 	for _, content := range []string{"x", strings.Repeat("x", 1<<20)} {
@@ -184,6 +189,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
+// TestClientContext has a server that never answers.
 func TestClientContext(t *testing.T) {
 	silent := func() string {
 		return tcptest.Serve(t, func(nc *net.TCPConn) { io.Copy(io.Discard, nc) })

@@ -5,8 +5,9 @@
 // and [Fetch] are the client side.
 //
 // The rest of this page specifies the protocols. The transcripts below were recorded
-// from the original programs; each line is one write. Every rule has a transcript in
-// testdata, which the tests play against the gateway.
+// from the original programs; each line is one write. testdata has transcripts of the
+// rules, and its README specifies their format, so that any program can play them against
+// a server.
 //
 // # Number dialect
 //
