@@ -30,10 +30,10 @@ const (
 // dialFlags say where the server is and how to connect to it.
 type dialFlags struct {
 	Addr    string `default:"localhost:50051" placeholder:"HOST:PORT" help:"The server: HOST:PORT (${default}) or a gRPC target such as unix:/path."`
-	TLS     bool   `name:"tls" help:"Use TLS, and trust who the system trusts. Without it and the flags below there is none."`
-	TLSCA   string `name:"tls-ca" placeholder:"FILE" help:"Use TLS, and trust these certificates (PEM) instead."`
-	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Use TLS, and show this certificate (PEM). Needs --tls-key."`
-	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The private key to --tls-cert (PEM)."`
+	TLS     bool   `name:"tls" help:"Use TLS, verified by the system's authorities. Without this flag and those below there is no TLS."`
+	TLSCA   string `name:"tls-ca" placeholder:"FILE" help:"Use TLS, verified by these authorities, PEM."`
+	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Use TLS, and present this certificate, PEM. Needs --tls-key."`
+	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"Private key of --tls-cert, PEM."`
 }
 
 // dial returns a connection, which connects when it is first used.

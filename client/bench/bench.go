@@ -1,12 +1,11 @@
-// Package bench puts load on a server and measures, by what any client can see,
-// what the server does with it: throughput, latency and errors.
+// Package bench puts load on a server and measures throughput, latency and errors, as
+// clients see them.
 //
-// Run runs a Load: [Get], [Draw] and [Count] over gRPC, [LegacyGet], [LegacyDraw]
-// and [LegacyCount] over the original TCP protocols. The clients of a load ask
-// again as soon as they are answered, so that the latency is that of a server as
-// busy as so many clients can make it; only those of LegacyCount keep the time
-// that the original clients keep. Every answer is checked, and one that is wrong
-// is an error. The memory that a run takes does not grow with its length.
+// Run runs a Load: [Get], [Draw] and [Count] over gRPC, [LegacyGet], [LegacyDraw] and
+// [LegacyCount] over the original TCP protocols. A client sends its next request as soon
+// as it has an answer, so that the latency is that of a server as busy as so many clients
+// can make it; only LegacyCount keeps the pace of the original clients. Every answer is
+// checked, and a wrong one is an error. The memory of a run does not grow with its length.
 package bench
 
 import (
@@ -21,15 +20,14 @@ import (
 )
 
 const (
-	// atOnce is how many clients connect, or end, at a time. All 10,001 in one
-	// instant would overflow the server's queue of connections to be accepted.
+	// atOnce is how many clients connect, or end, at a time. 10,001 at once would overflow
+	// the server's accept queue.
 	atOnce = 256
-	// patience is how long a client waits for something to arrive before that is
-	// an error.
+	// patience is how long a client waits for data before that is an error.
 	patience = 10 * time.Second
 )
 
-// Options are what can be set of any load.
+// Options configure a run.
 type Options struct {
 	Clients  int           // how many there are at once, at least 1
 	For      time.Duration // how long they work, from when all are connected
@@ -37,15 +35,15 @@ type Options struct {
 	PID      int           // the server's process, whose use of the machine is reported; 0: none. Linux only
 }
 
-// Load is what clients do.
+// Load is the work of clients.
 type Load interface {
 	// name is the name of the load in the result.
 	name() string
-	// sockets returns how many descriptors that many clients take.
+	// sockets returns how many descriptors so many clients need.
 	sockets(clients int) int
-	// prepare does, once, what the clients count on. Its error ends the run.
+	// prepare prepares the run, once. Its error ends the run.
 	prepare(ctx context.Context) error
-	// connect makes the i-th client, which notes what it does in t.
+	// connect creates the i-th client, which counts its operations in t.
 	connect(ctx context.Context, i int, t *tally) (client, error)
 }
 
@@ -53,13 +51,13 @@ type Load interface {
 type client interface {
 	// work works until ctx is done.
 	work(ctx context.Context)
-	// end does what is to be checked after the work, and disconnects.
+	// end runs the checks after the work, and disconnects.
 	end(ctx context.Context)
 }
 
-// Run connects the clients, lets them work, and reports what came of it. If ctx
-// is done earlier than opts say, so is the work. It returns an error if there is
-// nothing to report: no client could connect, or ctx was done before.
+// Run connects the clients, lets them work, and returns the result. The work ends early if
+// ctx is done. It returns an error if there is no result: no client could connect, or ctx
+// was done before.
 func Run(ctx context.Context, load Load, opts Options) (*Result, error) {
 	if opts.Clients < 1 {
 		return nil, fmt.Errorf("%d clients are too few", opts.Clients)
@@ -87,13 +85,13 @@ func Run(ctx context.Context, load Load, opts Options) (*Result, error) {
 		return nil, err
 	}
 	elapsed := r.work(ctx)
-	// The server may be gone by now; what it did is worth reporting all the same.
+	// The server may have ended; the result is still valid.
 	use, _ := watch.end(len(r.clients))
 	r.end(ctx)
 	return r.result(elapsed, use), nil
 }
 
-// run is a load under way.
+// run is a load in progress.
 type run struct {
 	load    Load
 	opts    Options
@@ -144,9 +142,9 @@ func (r *run) connect(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// work lets the clients work and returns for how long they did.
+// work lets the clients work and returns how long they did.
 func (r *run) work(ctx context.Context) time.Duration {
-	// Not a context with a deadline: gRPC would tell the server of it.
+	// Not a context with a deadline: gRPC would send it to the server.
 	ctx, cancel := context.WithCancel(ctx)
 	defer time.AfterFunc(r.opts.For, cancel).Stop()
 	began := time.Now()
@@ -165,8 +163,7 @@ func (r *run) work(ctx context.Context) time.Duration {
 	return elapsed
 }
 
-// end ends the clients, also if ctx is done: whoever wants to know less has to
-// kill the program.
+// end ends the clients, even if ctx is done.
 func (r *run) end(ctx context.Context) {
 	defer show(r.opts.Progress, func() string {
 		return fmt.Sprintf("ended: %d of %d", r.ended.Load(), len(r.clients))

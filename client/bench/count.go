@@ -11,7 +11,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// Count draws numbers in counting sessions, one a client. The clients have the IDs
+// Count draws numbers in counting sessions, one for each client. The clients have the IDs
 // from FirstID on.
 type Count struct {
 	Conns   []grpc.ClientConnInterface // the i-th client uses the i-th, modulo their number
@@ -101,7 +101,7 @@ func (c *countClient) drop() {
 	c.stream = nil
 }
 
-// ask sends req and returns what answers it.
+// ask sends req and returns its answer.
 func (c *countClient) ask(req *numbersv1.CountRequest) (*numbersv1.CountResponse, error) {
 	if err := c.stream.Send(req); err != nil && !errors.Is(err, io.EOF) { // after io.EOF, Recv says why
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// Draw draws numbers, one a call.
+// Draw draws numbers, one in each call.
 type Draw struct {
 	Conns []grpc.ClientConnInterface // the i-th client uses the i-th, modulo their number
 }
@@ -20,7 +20,7 @@ func (d *Draw) name() string                  { return "draw" }
 func (d *Draw) sockets(int) int               { return len(d.Conns) }
 func (d *Draw) prepare(context.Context) error { return nil }
 
-// connect draws a number, so that the connection stands.
+// connect draws a number, to establish the connection.
 func (d *Draw) connect(ctx context.Context, i int, t *tally) (client, error) {
 	c := &drawClient{numbers: numbersv1.NewNumberServiceClient(d.Conns[i%len(d.Conns)]), t: t}
 	return c, c.draw(ctx)

@@ -45,8 +45,7 @@ func (l *errorLog) get() (count int64, examples []string) {
 	return l.count, l.examples
 }
 
-// describe returns err's text without the addresses that make each connection's
-// error another one.
+// describe returns the text of err without addresses, which differ for each connection.
 func describe(err error) string {
 	text := terminal.Error(err)
 	if op := new(net.OpError); errors.As(err, &op) {

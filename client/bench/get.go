@@ -33,7 +33,7 @@ func (g *Get) name() string {
 
 func (g *Get) sockets(int) int { return len(g.Conns) }
 
-// prepare gets every file once: a server with a cache has then filled it.
+// prepare gets every file once, which fills a server's cache.
 func (g *Get) prepare(ctx context.Context) error {
 	for _, name := range g.Files {
 		if err := receive(ctx, filesv1.NewFileServiceClient(g.Conns[0]), &filesv1.GetRequest{Name: name}, func(int) {}); err != nil {
@@ -43,7 +43,7 @@ func (g *Get) prepare(ctx context.Context) error {
 	return nil
 }
 
-// connect gets one byte, so that the connection stands.
+// connect gets one byte, to establish the connection.
 func (g *Get) connect(ctx context.Context, i int, t *tally) (client, error) {
 	c := &getClient{load: g, files: filesv1.NewFileServiceClient(g.Conns[i%len(g.Conns)]), t: t}
 	return c, receive(ctx, c.files, &filesv1.GetRequest{Name: g.Files[0], Limit: 1}, func(int) {})
@@ -70,8 +70,8 @@ func (c *getClient) get(ctx context.Context) error {
 	return receive(ctx, c.files, &filesv1.GetRequest{Name: name}, took)
 }
 
-// receive gets what request asks for with the generated stub, and tells took how
-// many bytes each response had.
+// receive calls Get with the generated stub, and calls took with the number of bytes of
+// each response.
 func receive(ctx context.Context, files filesv1.FileServiceClient, request *filesv1.GetRequest, took func(n int)) error {
 	ctx, cancel := context.WithCancel(ctx) // or a stream that is given up would stay
 	defer cancel()
@@ -116,8 +116,8 @@ func receive(ctx context.Context, files filesv1.FileServiceClient, request *file
 	}
 }
 
-// early is for a stream that ended before its last response: success is a failure
-// then.
+// early returns the error of a stream that ended before its last response, even with
+// success.
 func early(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("the stream ended without a checksum")

@@ -18,7 +18,7 @@ const (
 	histograms = 64
 )
 
-// latency is the distribution of some clients' latencies.
+// latency is the distribution of the latencies of some clients.
 type latency struct {
 	mu        sync.Mutex
 	histogram *hdrhistogram.Histogram
@@ -34,7 +34,7 @@ func (l *latency) record(d time.Duration) {
 	_ = l.histogram.RecordValue(int64(min(d, longest))) // fails out of its range only
 }
 
-// latencies are those of all clients.
+// latencies are the distributions of all clients.
 type latencies []*latency
 
 func newLatencies(clients int) latencies {
@@ -45,7 +45,7 @@ func newLatencies(clients int) latencies {
 	return all
 }
 
-// of returns the one for the i-th client.
+// of returns that of the i-th client.
 func (all latencies) of(i int) *latency { return all[i%len(all)] }
 
 // quantiles returns the values that 50, 99 and 99.9 % of the latencies do not

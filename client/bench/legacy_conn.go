@@ -13,19 +13,18 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// maxReply is more bytes than the longest reply of the number protocol has: an
-// int64 and its sentinel, 21.
+// maxReply is more than the longest reply of the number protocol: an int64 and its
+// sentinel, 21 bytes.
 const maxReply = 32
 
 var errClosed = errors.New("the server closed the connection")
 
 // numberConn is a client's connection in the original number protocol.
 //
-// Package legacytcp's NumberConn is for programs that have one. It watches a
-// context for every draw, which costs as much as the server's part, and has a
-// buffer for requests of any size, which 10,001 of them feel; and it can neither
-// listen when it has asked for nothing nor close one direction. In turn, this one
-// needs the sentinel, without which only time tells where a reply ends.
+// Package legacytcp's NumberConn is for programs with one connection. It watches a context
+// for every draw, which costs as much as the server's part; it has a larger buffer; and it
+// can neither read without a request nor close one direction. This one, in turn, needs the
+// sentinel, without which only time tells where a reply ends.
 type numberConn struct {
 	net.Conn
 	in   [maxReply]byte
@@ -34,7 +33,7 @@ type numberConn struct {
 }
 
 // dialNumbers connects as the client with that ID and returns the value that the
-// server has for it. The ID goes out bare, as the original clients send it.
+// server has for it. It sends the ID bare, as the original clients do.
 func dialNumbers(ctx context.Context, addr string, id int32) (*numberConn, int64, error) {
 	nc, err := dial(ctx, addr)
 	if err != nil {
@@ -61,14 +60,14 @@ func (c *numberConn) register(id int32) (int64, error) {
 	return c.reply()
 }
 
-// report tells the server a value.
+// report reports a value.
 func (c *numberConn) report(value int64) error {
 	c.out = append(strconv.AppendInt(c.out[:0], value, 10), ' ')
 	_, err := c.Write(c.out)
 	return err
 }
 
-// ask asks for a number, even or odd, which reply then returns.
+// ask draws a number, even or odd, which reply then returns.
 func (c *numberConn) ask(parity numbersv1.Parity) error {
 	c.out = append(c.out[:0], "even "...)
 	if parity == numbersv1.Parity_PARITY_ODD {
@@ -78,8 +77,8 @@ func (c *numberConn) ask(parity numbersv1.Parity) error {
 	return err
 }
 
-// reply returns the next number that the server sends. After an error of the
-// connection's deadline, the next call goes on where this one was.
+// reply returns the next number that the server sends. After a deadline the next call
+// continues where this one was.
 func (c *numberConn) reply() (int64, error) {
 	for {
 		if end := bytes.IndexByte(c.in[:c.have], ' '); end >= 0 {
@@ -108,7 +107,7 @@ func (c *numberConn) replyBy(t time.Time) (int64, error) {
 	return c.reply()
 }
 
-// checkQuiet returns an error if more has come than was asked for.
+// checkQuiet returns an error if there is unexpected input.
 func (c *numberConn) checkQuiet() error {
 	if c.have > 0 {
 		return fmt.Errorf("got %q without having asked", c.in[:c.have])
@@ -116,11 +115,11 @@ func (c *numberConn) checkQuiet() error {
 	return nil
 }
 
-// closeWrite says that this was all. Replies still come.
+// closeWrite half-closes the connection. Replies can still be read.
 func (c *numberConn) closeWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
-// reset closes the connection as a client that dies does. That leaves no port
-// waiting, of which there are too few for 10,001 clients to come back often.
+// reset closes the connection as a client that dies does. That leaves no port in
+// TIME_WAIT, of which there are too few for 10,001 clients that often reconnect.
 func (c *numberConn) reset() {
 	_ = c.Conn.(*net.TCPConn).SetLinger(0) // then it is just closed
 	c.Close()

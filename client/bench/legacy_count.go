@@ -17,7 +17,7 @@ import (
 // every half second a client reports the value that it has counted to, and every
 // three to five seconds it draws a new increment. In the end each connects again,
 // and the server must have the value that it reported last. The clients have the
-// IDs from FirstID on, which nobody else may use meanwhile.
+// IDs from FirstID on, which no other client may use meanwhile.
 type LegacyCount struct {
 	Addr    string
 	FirstID int32
@@ -29,7 +29,7 @@ var _ Load = (*LegacyCount)(nil)
 
 func (l *LegacyCount) name() string { return "legacy-count" }
 
-// sockets has room for the connections of the end.
+// sockets counts the connections of the checks at the end too.
 func (l *LegacyCount) sockets(clients int) int { return clients + atOnce }
 
 func (l *LegacyCount) prepare(ctx context.Context) (err error) {
@@ -47,10 +47,9 @@ func (l *LegacyCount) connect(ctx context.Context, i int, t *tally) (client, err
 // listenFirst is how long a client listens before it asks for something.
 const listenFirst = time.Millisecond
 
-// legacyCountClient is one goroutine. While it waits for a reply, it listens until it
-// is time to say something, so that replies do not delay reports. Otherwise it sleeps,
-// and listens a moment before it asks, so that what the server says unasked is heard
-// and not taken for a reply.
+// legacyCountClient is one goroutine. While it waits for a reply, it reads until its next
+// request is due, so that replies do not delay reports. Otherwise it sleeps, and reads for
+// a moment before a draw, so that unexpected input is not taken for the reply.
 type legacyCountClient struct {
 	addr string
 	id   int32
@@ -65,8 +64,8 @@ type legacyCountClient struct {
 	broken bool // the connection
 }
 
-// work reports and draws. Both begin at a random moment of their first period, so
-// that the clients do not march in step.
+// work reports and draws. Both begin at a random moment of their first period, so that the
+// clients are not synchronized.
 func (c *legacyCountClient) work(ctx context.Context) {
 	report := time.Now().Add(rand.N(counter.ReportInterval))
 	draw := time.Now().Add(rand.N(counter.MaxDrawInterval))
@@ -103,8 +102,8 @@ func (c *legacyCountClient) work(ctx context.Context) {
 	}
 }
 
-// listen returns what the server says between two times, and
-// os.ErrDeadlineExceeded if it says nothing.
+// listen returns the number that the server sends between two times, or
+// os.ErrDeadlineExceeded.
 func (c *legacyCountClient) listen(from, to time.Time) (int64, error) {
 	time.Sleep(time.Until(from))
 	if !from.Before(to) {
@@ -113,8 +112,7 @@ func (c *legacyCountClient) listen(from, to time.Time) (int64, error) {
 	return c.conn.replyBy(to)
 }
 
-// answered takes a number that the server sent, and tells whether it answers a
-// draw.
+// answered handles a number from the server, which must answer a draw.
 func (c *legacyCountClient) answered(number int64) bool {
 	if c.parity == numbersv1.Parity_PARITY_UNSPECIFIED {
 		c.t.errors.add(fmt.Errorf("got %d without having asked", number))
@@ -130,7 +128,7 @@ func (c *legacyCountClient) answered(number int64) bool {
 	return true
 }
 
-// lost notes that the connection is gone.
+// lost records that the connection is lost.
 func (c *legacyCountClient) lost(err error) {
 	c.broken = true
 	if errors.Is(err, io.EOF) {
@@ -139,8 +137,7 @@ func (c *legacyCountClient) lost(err error) {
 	c.t.errors.add(err)
 }
 
-// end closes the connection in order and looks up, on another one, what the server
-// has kept.
+// end half-closes the connection, and checks the server's value on another one.
 func (c *legacyCountClient) end(ctx context.Context) {
 	c.hangUp(ctx)
 	again, kept, err := dialNumbers(ctx, c.addr, c.id)
@@ -154,8 +151,8 @@ func (c *legacyCountClient) end(ctx context.Context) {
 	}
 }
 
-// hangUp says that this was all and waits until the server closes, which it does
-// when the reports are safe.
+// hangUp half-closes the connection and waits for the server's EOF, which comes when the
+// reports are durable.
 func (c *legacyCountClient) hangUp(ctx context.Context) {
 	defer c.conn.Close()
 	if c.broken {

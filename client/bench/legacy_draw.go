@@ -4,7 +4,7 @@ import (
 	"context"
 )
 
-// LegacyDraw draws numbers in the original number protocol, on one connection a
+// LegacyDraw draws numbers over the original number protocol, on one connection for each
 // client. The clients have the IDs from FirstID on.
 type LegacyDraw struct {
 	Addr    string

@@ -18,11 +18,10 @@ const (
 	notFound = "File not found"
 )
 
-// LegacyGet gets files in the original file protocol, a connection for each, and
-// checks their size.
+// LegacyGet gets files over the original file protocol, one on each connection, and checks
+// their size.
 //
-// It does without package legacytcp's Fetch, which has a new buffer for each file:
-// a client reads into one for all its life.
+// It does not use Fetch of package legacytcp, which allocates a buffer for each file.
 type LegacyGet struct {
 	Addr  string
 	Files []string // what each client asks for in turn
@@ -37,8 +36,8 @@ var _ Load = (*LegacyGet)(nil)
 func (l *LegacyGet) name() string            { return "legacy-get" }
 func (l *LegacyGet) sockets(clients int) int { return clients }
 
-// prepare gets every file once, to learn its size: the protocol does not tell. A
-// server with a cache has then filled it.
+// prepare gets every file once, to learn its size, which the protocol does not tell, and
+// to fill a server's cache.
 func (l *LegacyGet) prepare(ctx context.Context) error {
 	addr, err := resolve(ctx, l.Addr)
 	if err != nil {
@@ -59,8 +58,8 @@ func (l *LegacyGet) prepare(ctx context.Context) error {
 	return nil
 }
 
-// resolve returns addr with an IP address in place of a host's name, which would
-// else be looked up for every connection.
+// resolve returns addr with an IP address in place of a host name, so that it is not
+// resolved for every connection.
 func resolve(ctx context.Context, addr string) (string, error) {
 	nc, err := dial(ctx, addr)
 	if err != nil {
@@ -100,7 +99,7 @@ func (c *legacyGetClient) get(ctx context.Context) error {
 	return err
 }
 
-// fetch gets one file, reading into buf again and again, and returns its size.
+// fetch gets one file, reading into buf, and returns its size.
 func fetch(ctx context.Context, addr, name string, buf []byte, took func(n int)) (size int64, err error) {
 	nc, err := dial(ctx, addr)
 	if err != nil {
@@ -125,7 +124,7 @@ func fetch(ctx context.Context, addr, name string, buf []byte, took func(n int))
 	}
 }
 
-// expire lets ctx's end fail what is under way on nc, until stop is called.
+// expire makes reads and writes of nc fail when ctx ends, until stop is called.
 func expire(ctx context.Context, nc net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 }

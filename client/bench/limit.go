@@ -5,11 +5,11 @@ import (
 	"syscall"
 )
 
-// spareDescriptors is what a program has open beside its sockets.
+// spareDescriptors is the number of descriptors that a program needs beside its sockets.
 const spareDescriptors = 64
 
-// checkLimit returns an error if the process may not open that many sockets. The
-// Go runtime has raised the soft limit to the hard one already.
+// checkLimit returns an error if the process may not open so many sockets. The Go runtime
+// has raised the soft limit to the hard limit.
 func checkLimit(sockets int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -7,7 +7,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// anyParity returns even or odd, as chance has it.
+// anyParity returns a random parity.
 func anyParity() numbersv1.Parity {
 	if rand.N(2) == 0 {
 		return numbersv1.Parity_PARITY_EVEN

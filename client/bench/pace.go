@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// pace keeps a client from taking more than its rate: a slow reader.
+// pace limits the rate of a client, which makes it a slow reader.
 type pace struct {
 	rate  int64 // bytes a second; 0: no limit
 	began time.Time
@@ -14,7 +14,7 @@ type pace struct {
 
 func newPace(rate int64) *pace { return &pace{rate: rate, began: time.Now()} }
 
-// keep waits until n more bytes may have been taken, or ctx is done.
+// keep waits until the rate allows n more bytes, or ctx is done.
 func (p *pace) keep(ctx context.Context, n int) {
 	if p.rate == 0 {
 		return

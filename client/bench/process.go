@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// ServerUse is what a server on this machine took of it.
+// ServerUse is the memory and processor time of a server on this machine.
 type ServerUse struct {
 	IdleBytes  int     `json:"idle_bytes"`  // its resident memory before the clients connected
 	BusyBytes  int     `json:"busy_bytes"`  // and when their work was over
@@ -19,8 +19,7 @@ func (u *ServerUse) String() string {
 		float64(u.BusyBytes)/(1<<20), float64(u.IdleBytes)/(1<<20), u.ClientSize/1e3, u.CPUSeconds)
 }
 
-// processWatch measures a process by what the system tells of it. A nil one does
-// nothing.
+// processWatch measures a process. A nil processWatch does nothing.
 type processWatch struct {
 	process    procfs.Proc
 	idleBytes  int

@@ -8,12 +8,12 @@ import (
 
 const (
 	progressInterval = 500 * time.Millisecond
-	// clearLine begins a line of a terminal again.
+	// clearLine clears the current line of a terminal.
 	clearLine = "\r\x1b[K"
 )
 
-// show shows line's text on w, again and again, until the function that it
-// returns is called. A nil w shows nothing.
+// show writes the text of line to w at intervals, until the returned function is called. A
+// nil w shows nothing.
 func show(w io.Writer, line func() string) (stop func()) {
 	if w == nil {
 		return func() {}

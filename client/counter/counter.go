@@ -1,9 +1,9 @@
-// Package counter is the counting client: it counts up by an increment twice a
-// second, reports each value to the server, and every few seconds draws a new
-// increment. It keeps counting when the server goes away and comes back.
+// Package counter is the counting client: it counts up by an increment twice a second,
+// reports each value to the server, and draws a new increment every few seconds. It
+// reconnects when the connection is lost.
 //
-// Counter is the counting, over whatever a Dial connects to; GRPC is the Dial
-// for Parity's API; Prompt lets a person connect and shut down.
+// Counter counts over the sessions of a Dial; GRPC is the Dial for Parity's API; Prompt
+// lets a person connect and shut down.
 package counter
 
 import (
@@ -22,63 +22,60 @@ import (
 const (
 	// ReportInterval is the time from one value to the next.
 	ReportInterval = 500 * time.Millisecond
-	// MinDrawInterval is the least time from having an increment to asking for the
-	// next. The time is random.
+	// MinDrawInterval is the minimum time from an increment to the next draw. The time is
+	// random.
 	MinDrawInterval = 3 * time.Second
-	// MaxDrawInterval is the longest.
+	// MaxDrawInterval is the maximum.
 	MaxDrawInterval = 5 * time.Second
-	// answerTimeout is how long the server may take to answer, to a registration
-	// or a draw, before the connection is taken for lost.
+	// answerTimeout is how long the server may take to answer a registration or a draw
+	// before the connection counts as lost.
 	answerTimeout = 10 * time.Second
 )
 
-// Session is one connection on which a client counts. Draw is called on a
-// goroutine of its own, one at a time; the others never at the same time.
+// Session is a connection on which a client counts. Draw is called on a goroutine of its
+// own, one call at a time; the other methods are never called concurrently.
 type Session interface {
-	// Report tells the server the value. It does not wait for an answer, but may
-	// return an error of the connection that has shown since.
+	// Report reports a value. It does not wait for an answer, but may return an earlier
+	// error of the connection.
 	Report(value int64) error
-	// Draw asks for a number of that parity and waits for it.
+	// Draw draws a number of that parity.
 	Draw(ctx context.Context, parity numbersv1.Parity) (int32, error)
-	// Close ends the session in order, within a bounded time. It returns an error
-	// if reports may have been lost.
+	// Close ends the session in bounded time. It returns an error if reports may have been
+	// lost.
 	Close() error
 }
 
-// Start is where a client goes on from, by what the server knows.
+// Start is what the server knows of a client: where it continues.
 type Start struct {
 	Value     int64
 	Increment int32
 }
 
-// Dial connects and registers the client. Ctx bounds that, not the session.
+// Dial connects and registers the client. ctx bounds that, not the session.
 type Dial func(ctx context.Context) (Session, Start, error)
 
-// RefusedError is an error that trying again does not change. A Dial and its
-// sessions wrap such errors in it.
+// RefusedError is an error that a retry cannot resolve. A Dial and its sessions wrap such
+// errors in it.
 type RefusedError struct{ Err error }
 
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// Counter counts. Its functions are called on the goroutine of Run; none of them
-// may be nil.
+// Counter counts. Its functions are called on the goroutine of Run, and must not be nil.
 type Counter struct {
 	Dial Dial
-	// Counted is told each value that has been reported, and the increment that
-	// led to it.
+	// Counted receives each value that has been reported, and its increment.
 	Counted func(value int64, increment int32)
-	// Notice is told when the connection is lost and found again: one line, safe to
-	// show on a terminal.
+	// Notice receives one line, safe for a terminal, when the connection is lost and when
+	// it is back.
 	Notice func(line string)
 }
 
-// Run counts until ctx is done, and then closes the session. When the connection
-// is lost it connects again, for as long as that takes, and goes on from the
-// value that the server then says.
+// Run counts until ctx is done, and then closes the session. When the connection is lost,
+// it reconnects, however long that takes, and continues from the server's value.
 //
-// It returns an error if it cannot connect at first, if the server refuses, if
-// the connection is lost when ctx ends, or from closing the session.
+// It returns an error if it cannot connect at first, if the server refuses, if the
+// connection is lost when ctx ends, or if closing the session fails.
 func (c *Counter) Run(ctx context.Context) error {
 	session, start, err := c.dial(ctx)
 	for err == nil {
@@ -91,15 +88,15 @@ func (c *Counter) Run(ctx context.Context) error {
 	return err
 }
 
-// count counts over one session. It returns nil when ctx is done, or else why
-// the session cannot go on.
+// count counts over one session. It returns nil when ctx is done, or else the error that
+// ended the session.
 func (c *Counter) count(ctx context.Context, session Session, at Start) error {
 	report := time.NewTicker(ReportInterval)
 	defer report.Stop()
 	draw := time.NewTimer(drawInterval())
 	defer draw.Stop()
 
-	// A draw waits beside the counting, and is over before the session is closed.
+	// A draw runs concurrently, and ends before the session is closed.
 	type drawn struct {
 		increment int32
 		err       error
@@ -138,7 +135,7 @@ func (c *Counter) count(ctx context.Context, session Session, at Start) error {
 	}
 }
 
-// drawOne draws an even or an odd number, as chance has it.
+// drawOne draws a number of a random parity.
 func drawOne(ctx context.Context, session Session) (int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -164,8 +161,7 @@ func (c *Counter) dial(ctx context.Context) (Session, Start, error) {
 	return session, start, err
 }
 
-// redial connects again after err, until that succeeds, ctx is done, or the
-// server refuses.
+// redial reconnects after err, until that succeeds, ctx is done, or the server refuses.
 func (c *Counter) redial(ctx context.Context, err error) (Session, Start, error) {
 	for failures := 0; ; failures++ {
 		if refused := new(RefusedError); errors.As(err, &refused) || ctx.Err() != nil {

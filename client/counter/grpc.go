@@ -16,11 +16,10 @@ import (
 )
 
 const (
-	// sendTimeout is how long a message may take to go out, which is no time
-	// unless the server has stopped reading.
+	// sendTimeout is how long sending a message may take. It takes time only if the server
+	// has stopped reading.
 	sendTimeout = 10 * time.Second
-	// closeTimeout is how long the server may take to make the last reports
-	// durable.
+	// closeTimeout is how long the server may take to make the last reports durable.
 	closeTimeout = 5 * time.Second
 )
 
@@ -57,7 +56,7 @@ type grpcSession struct {
 var _ Session = (*grpcSession)(nil)
 
 func register(ctx context.Context, numbers numbersv1.NumberServiceClient, id int32) (*grpcSession, *numbersv1.Registered, error) {
-	// The stream outlives ctx, so that it can be closed in order.
+	// The stream outlives ctx, so that it can be half-closed at the end.
 	streamCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	unbind := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
 
@@ -99,7 +98,7 @@ func openStream(ctx context.Context, numbers numbersv1.NumberServiceClient, id i
 	return stream, response.GetRegistered(), err
 }
 
-// receive takes what the server says until the stream ends.
+// receive handles responses until the stream ends.
 func (s *grpcSession) receive(ctx context.Context) {
 	defer close(s.ended)
 	for {
@@ -163,7 +162,7 @@ func (s *grpcSession) send(request *numbersv1.CountRequest) error {
 	return err
 }
 
-// why returns why the stream has ended, though the client had not closed it.
+// why returns the cause of a stream's end that the client did not request.
 func (s *grpcSession) why() error {
 	if s.err == nil {
 		return errors.New("the server ended the session")
@@ -171,8 +170,7 @@ func (s *grpcSession) why() error {
 	return s.err
 }
 
-// Close tells the server that this was all, and waits until it has confirmed
-// every report.
+// Close half-closes the stream, and waits until the server has confirmed every report.
 func (s *grpcSession) Close() error {
 	defer s.cancel(nil)
 	late := time.AfterFunc(closeTimeout, func() { s.cancel(errNotClosing) })
@@ -188,7 +186,7 @@ func (s *grpcSession) Close() error {
 	return fmt.Errorf("%d of %d reports were confirmed: %w", s.committed, s.reports, err)
 }
 
-// refusal marks the errors that say that the client is wrong, not the moment.
+// refusal wraps errors that a retry cannot resolve in RefusedError.
 func refusal(err error) error {
 	switch status.Code(err) {
 	case codes.InvalidArgument, codes.FailedPrecondition, codes.OutOfRange, codes.NotFound,

@@ -12,10 +12,10 @@ import (
 
 const promptHelp = "c: connect and count, s: shut the connection down, exit: end"
 
-// Prompt does what a person types, a line at a time, and says so on out: "c"
-// starts count, "s" ends it through its context, "exit" and the end of in return.
-// So does ctx's end, though then one more line may be read from in and is lost.
-// Count has ended when Prompt returns; Prompt returns its error.
+// Prompt reads commands from in, one on each line, and writes messages to out: "c" starts
+// count, "s" cancels its context, "exit" and the end of in make Prompt return. So does the
+// end of ctx, but then one more line may be read from in and lost. count has ended when
+// Prompt returns, with its error.
 func Prompt(ctx context.Context, in io.Reader, out io.Writer, count func(context.Context) error) error {
 	done := make(chan struct{})
 	defer close(done)
@@ -76,8 +76,8 @@ func readLines(in io.Reader, done <-chan struct{}) <-chan string {
 	return lines
 }
 
-// background is a function that runs on a goroutine of its own. A nil one never
-// ends and stops at once.
+// background is a function that runs on a goroutine of its own. A nil background never
+// ends, and stops at once.
 type background struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when err is set

@@ -26,8 +26,8 @@ type part struct {
 
 var (
 	errBusy = errors.New("another download to it is under way")
-	// errReplaced says that another download removed the file, or put it in its
-	// place, after it was opened and before it was locked.
+	// errReplaced means that another download removed the file, or renamed it to its
+	// destination, between its opening and its locking.
 	errReplaced = errors.New("removed while it was opened")
 	errNotOurs  = errors.New("not a file that a download left")
 )

@@ -22,9 +22,9 @@ func BaseName(name string) (string, error) {
 	return localElement(name, name[strings.LastIndexByte(name, '/')+1:])
 }
 
-// LocalPath returns the path below a directory for a download of name: its elements
-// as BaseName has them, with the system's separators. It is an error where one of
-// them is empty or does not name a file, so that it never leads above the directory.
+// LocalPath returns the path below a directory for a download of name: its elements as
+// BaseName returns them, with the system's separators. It is an error if one of them is
+// empty or cannot be the name of a file, so that the path never leads above the directory.
 func LocalPath(name string) (string, error) {
 	elements := strings.Split(name, "/")
 	for i, e := range elements {
@@ -49,15 +49,14 @@ func localElement(name, element string) (string, error) {
 	return local, nil
 }
 
-// destination is where a download is to appear.
+// destination is where a download will appear.
 type destination struct {
 	dir   string // a directory that is there
 	local string // the path below it, which leads nowhere else
 	force bool   // whether a file that is there may be replaced
 }
 
-// atPath is the destination with exactly that path. A link that is there is
-// followed.
+// atPath returns the destination with that path. It follows symbolic links.
 func atPath(file string, force bool) (destination, error) {
 	if file == "" || os.IsPathSeparator(file[len(file)-1]) {
 		return destination{}, fmt.Errorf("%q is no name for a file", file)
@@ -70,7 +69,7 @@ func atPath(file string, force bool) (destination, error) {
 	case info.IsDir():
 		return destination{}, fmt.Errorf("%q is a directory", file)
 	case info.Mode().Type() == fs.ModeDevice:
-		// Bytes written to a disk are not a file in its place.
+		// Writing to a block device would overwrite the disk.
 		return destination{}, fmt.Errorf("%q is a block device", file)
 	case !info.Mode().IsRegular():
 		return destination{}, errNotRegular
@@ -82,7 +81,7 @@ func atPath(file string, force bool) (destination, error) {
 	return destination{filepath.Dir(file), filepath.Base(file), force}, nil
 }
 
-// below is the destination for a download of name below dir.
+// below returns the destination of a download of name below dir.
 func below(dir, name string, force bool) (destination, error) {
 	local, err := LocalPath(name)
 	if dir == "" {
@@ -91,11 +90,11 @@ func below(dir, name string, force bool) (destination, error) {
 	return destination{dir, local, force}, err
 }
 
-// path is what people call it.
+// path returns the path for messages.
 func (d destination) path() string { return filepath.Join(d.dir, d.local) }
 
-// check returns an error if nothing can be put there, or what is there must stay:
-// fs.ErrExist.
+// check returns an error if the destination cannot be written, or fs.ErrExist if it has a
+// file that must stay.
 func (d destination) check() error {
 	root, err := os.OpenRoot(d.dir)
 	if err != nil {
@@ -105,7 +104,7 @@ func (d destination) check() error {
 	return d.checkIn(root, d.local)
 }
 
-// checkIn is check, of a name in a directory.
+// checkIn does the same for a name in a directory.
 func (d destination) checkIn(dir *os.Root, name string) error {
 	info, err := dir.Lstat(name)
 	switch {
@@ -121,8 +120,8 @@ func (d destination) checkIn(dir *os.Root, name string) error {
 	return nil
 }
 
-// open opens the directory that the file is to be in, and makes the directories that
-// lead there from d.dir. They may be links, but only to what is below d.dir.
+// open opens the directory of the file, and creates the directories between it and d.dir.
+// They may be symbolic links, but only to directories below d.dir.
 func (d destination) open() (*os.Root, error) {
 	root, err := os.OpenRoot(d.dir)
 	sub := path.Dir(filepath.ToSlash(d.local))
@@ -136,8 +135,8 @@ func (d destination) open() (*os.Root, error) {
 	return root.OpenRoot(sub)
 }
 
-// put gives the file called from in dir its place. What has appeared there in the
-// meantime stays, unless it may be replaced.
+// put renames the file from in dir to the destination. A file that has appeared there
+// meanwhile stays, unless it may be replaced.
 func (d destination) put(dir *os.Root, from string) error {
 	to := filepath.Base(d.local)
 	if d.force {
@@ -153,9 +152,9 @@ func (d destination) put(dir *os.Root, from string) error {
 	return err
 }
 
-// linkNew renames a file unless the new name is taken, where the system has no one
-// call for that: it gives the file a second name, and removes the first. A process that
-// dies in between leaves both, which openLocked knows.
+// linkNew renames a file unless the new name is taken, on systems without a single call
+// for that: it links the file to the new name, and removes the old one. If the process
+// dies between the two, both names remain, which openLocked handles.
 func linkNew(dir *os.Root, from, to string) error {
 	err := dir.Link(from, to)
 	switch {
@@ -167,9 +166,9 @@ func linkNew(dir *os.Root, from, to string) error {
 	return claimNew(dir, from, to)
 }
 
-// claimNew renames a file unless the new name is taken, where a file can have one name
-// only, as on FAT: it makes an empty file of the new name, which fails where there is
-// one, and replaces that. A process that dies in between leaves the empty file.
+// claimNew renames a file unless the new name is taken, on file systems without hard
+// links, such as FAT: it creates an empty file with the new name, which fails if there is
+// one, and replaces that. If the process dies between the two, the empty file remains.
 func claimNew(dir *os.Root, from, to string) error {
 	claim, err := dir.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

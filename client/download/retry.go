@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// maxRetries is how often in a row a segment is asked for again: with the
-	// waits between, some ten seconds for a server to restart in.
+	// maxRetries is how often in a row a segment is requested again: with the waits
+	// between, a server has about ten seconds to restart.
 	maxRetries = 7
-	// maxRetryInfo bounds the wait that a server may ask for.
+	// maxRetryInfo bounds the wait that a server may request.
 	maxRetryInfo = 30 * time.Second
 )
 
-// retriable reports whether the same call may succeed later.
+// retriable reports whether a repeated call may succeed.
 func retriable(err error) bool {
 	if errors.Is(err, errChecksum) || errors.Is(err, errStalled) {
 		return true
@@ -41,15 +41,15 @@ func retriable(err error) bool {
 	}
 }
 
-// retryDelay is how long to wait after so many failures in a row, counted from
-// 0, of which err is the last: what the server says, or else ever longer.
+// retryDelay returns the wait after a number of failures in a row, counted from 0, of
+// which err is the last: the server's RetryInfo, but at least an increasing delay.
 func retryDelay(err error, failures int) time.Duration {
 	s, _ := status.FromError(err)
 	asked, _ := retryInfo(s)
 	return max(backoff.Delay(failures), min(asked, maxRetryInfo))
 }
 
-// retryInfo returns how long the server asks to wait, and whether it does.
+// retryInfo returns the delay of a RetryInfo, if err has one.
 func retryInfo(s *status.Status) (delay time.Duration, ok bool) {
 	for _, detail := range s.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// segment is what one call has received so far, as it lies in the transport's
-// buffers: bytes are not moved before they have been verified.
+// segment is the data that one call has received so far, in the transport's buffers:
+// bytes are not copied before they have been verified.
 type segment struct {
 	parts [][]byte
 	size  int64
@@ -18,8 +18,7 @@ type segment struct {
 
 var _ io.WriterTo = (*segment)(nil)
 
-// add appends parts. They lie in held, if that is not nil, which now belongs to
-// the segment.
+// add appends parts. They are in held, if that is not nil, which the segment then owns.
 func (s *segment) add(parts [][]byte, held mem.BufferSlice) {
 	for _, p := range parts {
 		s.size += int64(len(p))
@@ -31,7 +30,7 @@ func (s *segment) add(parts [][]byte, held mem.BufferSlice) {
 	}
 }
 
-// WriteTo writes the segment, in as many writes as it has parts.
+// WriteTo writes the segment, one part at a time.
 func (s *segment) WriteTo(w io.Writer) (n int64, err error) {
 	for _, p := range s.parts {
 		k, err := w.Write(p)
@@ -43,7 +42,7 @@ func (s *segment) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// free empties the segment and gives the buffers back to the transport.
+// free empties the segment and returns the buffers to the transport.
 func (s *segment) free() {
 	for _, h := range s.held {
 		h.Free()

@@ -4,11 +4,11 @@ import "hash/crc32"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// combine returns the CRC-32C of a followed by b, by those of a and of b, which is
-// n bytes long.
+// combine returns the CRC-32C of a followed by b, from those of a and of b, which has n
+// bytes.
 //
-// A sum is a polynomial over GF(2), modulo that of Castagnoli. A byte more multiplies
-// what came before it by x^8, so b multiplies a by x^8n.
+// A checksum is a polynomial over GF(2), modulo Castagnoli's. Each byte multiplies the
+// bytes before it by x^8, so b multiplies a by x^8n.
 func combine(a, b uint32, n int64) uint32 {
 	shift, power := one, one>>8
 	for ; n > 0; n >>= 1 {

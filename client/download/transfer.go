@@ -10,7 +10,7 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// Variables, so that tests can do with small files.
+// Variables, so that tests can use small files.
 var (
 	// maxSegment is how much is asked for in one call and held in memory until
 	// its checksum is known, in bytes. Longer segments spend less time between
@@ -22,8 +22,8 @@ var (
 	minSegment int64 = 1 << 20
 )
 
-// transfer fetches one version of one file, in order, segment by segment. Its
-// methods are called in this order: begin, perhaps skip, copyTo, end.
+// transfer fetches one version of a file, in order, segment by segment. The order of its
+// methods is begin, perhaps skip, copyTo, end.
 type transfer struct {
 	files filesv1.FileServiceClient
 	name  string
@@ -43,9 +43,8 @@ func newTransfer(files filesv1.FileServiceClient, name string, opts Options) *tr
 	return &transfer{files: files, name: name, opts: opts, limit: maxSegment}
 }
 
-// begin asks for the first segment and learns what file it is of. A server that
-// cannot be reached is an error at once: the address is more likely wrong than
-// the server about to start.
+// begin requests the first segment and gets the description of the file. An unreachable
+// server is an error at once: the address is probably wrong.
 func (t *transfer) begin(ctx context.Context) error {
 	reached := false
 	for failures := 0; ; failures++ {
@@ -71,7 +70,7 @@ func (t *transfer) begin(ctx context.Context) error {
 	return nil
 }
 
-// skip leaves out the bytes before offset.
+// skip skips the bytes before offset.
 func (t *transfer) skip(offset int64) {
 	if offset > 0 {
 		t.end()
@@ -79,10 +78,10 @@ func (t *transfer) skip(offset int64) {
 	}
 }
 
-// copyTo hands the rest of the file to write, one verified segment after the
-// other. While write is busy with one, the server sends the next.
+// copyTo calls write with one verified segment of the rest of the file after another. While
+// write is busy with one, the server sends the next.
 func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error {
-	// A file of no bytes has one segment too: its checksum counts.
+	// An empty file has one segment too, which has a checksum.
 	for first := t.offset == 0; first || t.offset < t.file.GetSizeBytes(); first = false {
 		s, err := t.next(ctx)
 		if err != nil {
@@ -106,17 +105,16 @@ func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error
 	return nil
 }
 
-// verify compares the checksum of the whole file with what the server says of it, if
-// it does, and reports whether it did. Before returns the checksum of what was skipped;
-// it is called only if there is something to compare it with, as it may have to read
-// all of that.
+// verify compares the checksum of the whole file with that of the server, if the server
+// knows it, and reports whether it does. before returns the checksum of the skipped bytes.
+// It is called only if needed, because it may have to read all of them.
 func (t *transfer) verify(ctx context.Context, before func(ctx context.Context, n int64) (uint32, error)) (verified bool, err error) {
 	if t.whole == nil {
 		return false, nil
 	}
 	sum := t.sum
 	if t.from > 0 {
-		// What lies on the disk, not what was once put there.
+		// The bytes on the disk, not those once written.
 		if sum, err = before(ctx, t.from); err != nil {
 			return false, err
 		}
@@ -128,8 +126,8 @@ func (t *transfer) verify(ctx context.Context, before func(ctx context.Context, 
 	return true, nil
 }
 
-// next returns the verified segment at offset, however many calls that takes. It
-// is valid until the end of t.call, whose it is.
+// next returns the verified segment at offset, after as many calls as necessary. It is
+// valid until the end of t.call, which owns it.
 func (t *transfer) next(ctx context.Context) (*segment, error) {
 	for failures := 0; ; failures++ {
 		if t.call == nil {
@@ -149,8 +147,8 @@ func (t *transfer) next(ctx context.Context) (*segment, error) {
 	}
 }
 
-// pause waits before a call that has failed with err is made again, after so
-// many failures before it. It returns an error if there is no sense in that.
+// pause waits before the repetition of a call that has failed with err, after a number of
+// earlier failures. It returns an error if a repetition is useless.
 func (t *transfer) pause(ctx context.Context, failures int, err error) error {
 	if failures == maxRetries || ctx.Err() != nil || !retriable(err) {
 		return err
@@ -161,14 +159,14 @@ func (t *transfer) pause(ctx context.Context, failures int, err error) error {
 	return backoff.Wait(ctx, wait)
 }
 
-// ask makes the call for the segment at offset.
+// ask starts the call for the segment at offset.
 func (t *transfer) ask(ctx context.Context, offset int64) *call {
 	return startCall(ctx, t.files, &filesv1.GetRequest{
 		Name: t.name, Offset: offset, Limit: t.limit, Version: t.file.GetVersion(),
 	})
 }
 
-// end gives up the calls that are under way.
+// end cancels the calls in progress.
 func (t *transfer) end() {
 	for _, c := range []*call{t.call, t.ahead} {
 		if c != nil {

@@ -9,7 +9,7 @@ import (
 	"example.com/parity/client/bench"
 )
 
-// results are everything that was measured.
+// results are all measurements.
 type results struct {
 	options options
 	rates   map[work][]*bench.Result // one a round
@@ -20,7 +20,7 @@ type results struct {
 
 var errNothing = errors.New("-only: matches nothing")
 
-// plan returns what o asks for, yet to be measured.
+// plan returns the measurements that o selects.
 func plan(o options) (*results, error) {
 	r := &results{options: o, rates: make(map[work][]*bench.Result)}
 	for _, row := range rows {
@@ -44,7 +44,7 @@ func plan(o options) (*results, error) {
 	return r, nil
 }
 
-// measure measures what was planned.
+// measure runs the planned measurements.
 func (r *results) measure(ctx context.Context, p *programs) error {
 	if err := r.measureRates(ctx, p); err != nil {
 		return err
@@ -52,8 +52,7 @@ func (r *results) measure(ctx context.Context, p *programs) error {
 	return r.measureMemory(ctx, p)
 }
 
-// works returns what is to be measured, each once, and what is compared side by
-// side.
+// works returns the works to measure, each once, and those of the baselines.
 func (r *results) works() (all []work) {
 	add := func(w work) {
 		if !slices.Contains(all, w) {
@@ -78,8 +77,8 @@ func (r *results) works() (all []work) {
 	return all
 }
 
-// measureRates does all works, round by round, every other round backwards: what
-// comes late in a round, when the machine is warm, comes early in the next.
+// measureRates runs all works, round by round, every other round in reverse order, so that
+// the state of the machine within a round affects all of them.
 func (r *results) measureRates(ctx context.Context, p *programs) error {
 	all := r.works()
 	if len(all) == 0 {
@@ -118,7 +117,7 @@ func (r *results) measureRates(ctx context.Context, p *programs) error {
 	return nil
 }
 
-// rate returns the median of what was measured of w.
+// rate returns the median rate of w.
 func (r *results) rate(w work, u unit) float64 {
 	var rates []float64
 	for _, report := range r.rates[w] {

@@ -15,8 +15,8 @@ type memoryRow struct {
 	most uint64 // bytes that may be resident at the peak
 }
 
-// mostOfSlowReaders is the cache, 2 MiB a reader, and as much as the cache again
-// for the program.
+// mostOfSlowReaders is the bound: the cache, 2 MiB for each reader, and as much as the
+// cache again for the program.
 const mostOfSlowReaders = (64 + 100*2 + 64) << 20
 
 var memoryRows = []memoryRow{
@@ -24,11 +24,11 @@ var memoryRows = []memoryRow{
 	{"1 GiB not cached, 100 slow readers, legacy", "legacy-get --clients 100 --rate 256KiB --file f1g", mostOfSlowReaders},
 }
 
-// memoryTime is how long slow readers read at least: until all that may be sent
-// ahead of them is.
+// memoryTime is the minimum duration of a load of slow readers: until all buffers are
+// full.
 const memoryTime = 5 * time.Second
 
-// peak is what a memory row came to.
+// peak is the result of a memory row.
 type peak struct {
 	row   memoryRow
 	bytes uint64
@@ -53,7 +53,7 @@ func (r *results) measureMemory(ctx context.Context, p *programs) error {
 	return nil
 }
 
-// measure puts the row's load on a server of its own, whose cache is full.
+// measure runs the row's load on a new server with a full cache.
 func (m *peak) measure(ctx context.Context, p *programs, directory string, length time.Duration) error {
 	s, err := p.startParity(ctx, "server", directory)
 	if err != nil {

@@ -19,15 +19,15 @@ const (
 	// startTime is how long a server may take to accept connections: the baseline
 	// reads all files first.
 	startTime = 30 * time.Second
-	// stopTime is how long it may take to end when it is told to.
+	// stopTime is how long a server may take to stop.
 	stopTime  = 15 * time.Second
 	pollEvery = 10 * time.Millisecond
 )
 
-// errEnded says that a server ended without being told to.
+// errEnded means that a server ended unexpectedly.
 var errEnded = errors.New("exit status 0")
 
-// process is a program that this one has started.
+// process is a program that this program has started.
 type process struct {
 	cmd    *exec.Cmd
 	output *output
@@ -35,8 +35,8 @@ type process struct {
 	err    error
 }
 
-// start starts a server and waits until it accepts connections at all addresses.
-// It ends with ctx at the latest.
+// start starts a server and waits until it accepts connections at all addresses. It is
+// killed when ctx ends.
 func start(ctx context.Context, addrs []string, env []string, program string, args ...string) (*process, error) {
 	p := &process{cmd: exec.CommandContext(ctx, program, args...), output: new(output), done: make(chan struct{})}
 	p.cmd.Env = append(withoutParity(os.Environ()), env...)
@@ -59,7 +59,7 @@ func start(ctx context.Context, addrs []string, env []string, program string, ar
 	return p, nil
 }
 
-// withoutParity leaves out what would set flags of the programs measured.
+// withoutParity removes the variables that set flags of the programs.
 func withoutParity(env []string) (rest []string) {
 	for _, e := range env {
 		if !strings.HasPrefix(e, "PARITY_") {
@@ -86,7 +86,7 @@ func (p *process) await(addr string) error {
 	}
 }
 
-// stop ends the server, in order if it can.
+// stop stops the server, and kills it if that takes too long.
 func (p *process) stop() {
 	_ = p.cmd.Cancel() // fails if it has ended already
 	select {
@@ -97,7 +97,7 @@ func (p *process) stop() {
 	}
 }
 
-// freeAddresses returns loopback addresses that nobody listens at.
+// freeAddresses returns loopback addresses with free ports.
 func freeAddresses(n int) ([]string, error) {
 	addrs := make([]string, n)
 	for i := range addrs {
@@ -111,10 +111,10 @@ func freeAddresses(n int) ([]string, error) {
 	return addrs, nil
 }
 
-// outputLimit is how many bytes of what a server says are kept.
+// outputLimit is how many bytes of a server's output are kept.
 const outputLimit = 4 << 10
 
-// output keeps the end of what a server says.
+// output keeps the end of a server's output.
 type output struct {
 	mu   sync.Mutex
 	text []byte

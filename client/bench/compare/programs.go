@@ -22,7 +22,7 @@ const module = "example.com/parity"
 // servicesAlone is the server that is built without most of its interceptors.
 const servicesAlone = "server-alone"
 
-// programs are what is measured, and with what.
+// programs are the programs that are measured, and the client that measures them.
 type programs struct {
 	dir    string // of the programs, and of what they leave behind
 	stderr io.Writer
@@ -45,13 +45,13 @@ func build(ctx context.Context, dir string, stderr io.Writer) (*programs, error)
 
 func (p *programs) path(name string) string { return filepath.Join(p.dir, name) }
 
-// server is a server under load, and where.
+// server is a server under load, with its addresses.
 type server struct {
 	*process
 	grpc, files, draws string
 }
 
-// start starts what t is: Parity as it is by default, log and register on.
+// start starts the program of t: Parity with its defaults, including log and register.
 func (p *programs) start(ctx context.Context, t target, directory string) (*server, error) {
 	switch t {
 	case parity:
@@ -82,8 +82,8 @@ func (p *programs) startBaseline(ctx context.Context, directory string) (*server
 	})
 }
 
-// startTries is how often a server is started at most: somebody else may take an
-// address between its being found free and its being used.
+// startTries is the maximum of attempts to start a server: another process may take an
+// address between the check and its use.
 const startTries = 3
 
 // startServer starts a server at n addresses.
@@ -100,7 +100,7 @@ func startServer(n int, start func(addrs []string) (*server, error)) (s *server,
 	return nil, err
 }
 
-// put puts load on s for that long. An answer that is wrong is an error.
+// put puts load on s for a duration. A wrong answer is an error.
 func (p *programs) put(ctx context.Context, s *server, load string, length time.Duration) (*bench.Result, error) {
 	where := []string{"--addr", s.grpc}
 	switch verb, _, _ := strings.Cut(load, " "); verb {

@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// target is what load is put on.
+// target is a program under load.
 type target int
 
 const (
@@ -24,8 +24,7 @@ type work struct {
 
 func (w work) String() string { return fmt.Sprintf("%v: %s", w.target, w.load) }
 
-// row is one line of the comparison: what Parity does, and what it is to be
-// measured by.
+// row is one line of the comparison: a work of Parity, and its baselines.
 type row struct {
 	name    string
 	unit    unit
@@ -33,7 +32,7 @@ type row struct {
 	against []baseline
 }
 
-// baseline is what a row is compared with.
+// baseline is a work that a row is compared with.
 type baseline struct {
 	name    string
 	work    work
@@ -45,15 +44,15 @@ const (
 	operations unit = "1/s"
 )
 
-// alone is the baseline of what the interceptors cost: under a tenth.
+// alone is the baseline for the cost of the interceptors: less than a tenth.
 func alone(load string) baseline {
 	return baseline{"without log, metrics, recovery", work{services, load}, 0.9}
 }
 
-// unit is what is counted.
+// unit is the unit of a rate.
 type unit string
 
-// rows are what is compared. The least ratios are what Parity is built to reach.
+// rows are the comparisons. Parity is meant to reach the least ratios.
 var rows = []row{
 	{"gRPC Get, 32 MiB cached, 1 client, generated stub", megabytes, "get --file f32m", []baseline{
 		{"bare grpc-go, 64 KiB", work{bare, "get --file f32m"}, 2.2},

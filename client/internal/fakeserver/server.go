@@ -1,5 +1,5 @@
-// Package fakeserver has small gRPC servers for tests of clients: they do what
-// Parity's do, and go wrong where a test says so.
+// Package fakeserver has small gRPC servers for tests of clients. They behave like
+// Parity's, and fail where a test requires it.
 package fakeserver
 
 import (
@@ -62,7 +62,7 @@ func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ..
 // Stop ends every call and listens no longer.
 func (s *Server) Stop() { s.grpc.Stop() }
 
-// Cut breaks every connection there is, as a network that fails does.
+// Cut breaks every connection, as a network failure does.
 func (s *Server) Cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
