@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// Latencies are told apart by 1 %, and by half a microsecond where that is
-	// more: some 20 KiB a histogram.
+	// The resolution of latencies is 1 %, or half a microsecond if that is more: about
+	// 20 KiB for each histogram.
 	shortest    = time.Microsecond
 	longest     = time.Hour
 	significant = 2
-	// histograms is how many there are at most. Clients share them when there are
-	// more, since 10,001 would be 200 MiB.
+	// histograms is the maximum number of histograms. More clients share them, because
+	// 10,001 would need 200 MiB.
 	histograms = 64
 )
 

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// readSize is how much a client reads at once, in bytes: enough that its system
-	// calls do not limit the server's.
+	// readSize is the size of a client's reads, in bytes: enough that its system calls do
+	// not limit the server.
 	readSize = 256 << 10
 	// notFound is what the original server answers for a file that it does not
 	// have.

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// startTime is how long a server may take to accept connections: the baseline
-	// reads all files first.
+	// startTime is how long a server may take to start: the baseline reads all files
+	// first.
 	startTime = 30 * time.Second
 	// stopTime is how long a server may take to stop.
 	stopTime  = 15 * time.Second
