@@ -13,6 +13,6 @@ func hasInput(nc net.Conn) bool {
 	var b [64]byte
 	n := 0
 	// Not nc.Read, which fails after a deadline.
-	_, err := control(nc, func(fd uintptr) { n, _ = syscall.Read(int(fd), b[:]) })
+	err := control(nc, func(fd uintptr) { n, _ = syscall.Read(int(fd), b[:]) })
 	return err == nil && n > 0
 }

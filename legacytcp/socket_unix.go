@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// control calls f with the descriptor of nc. It is not ok if nc has none. err is not nil
-// if nc is closed; then f is not called.
-func control(nc net.Conn, f func(fd uintptr)) (ok bool, err error) {
+// control calls f with the descriptor of nc. If nc has none, it returns nil without a call;
+// if nc is closed, it returns an error.
+func control(nc net.Conn, f func(fd uintptr)) error {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
-		return false, nil
+		return nil
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return true, err
+		return err
 	}
-	return true, raw.Control(f)
+	return raw.Control(f)
 }
