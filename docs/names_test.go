@@ -70,7 +70,7 @@ func TestSourceNames(t *testing.T) {
 }
 
 var (
-	testName = regexp.MustCompile("\\b(?:([a-z]\\w*)\\.)?((?:Test|Fuzz|Benchmark)[A-Z]\\w*)")
+	testName = regexp.MustCompile(`\b(?:([a-z]\w*)\.)?((?:Test|Fuzz|Benchmark)[A-Z]\w*)`)
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 )
 

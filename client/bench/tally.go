@@ -45,8 +45,8 @@ func (t *tally) done(d time.Duration) {
 	t.latency.record(d)
 }
 
-// repeat runs one operation after another until ctx is done. The last one, which ctx
-// interrupts, counts neither as done nor as an error, but its bytes count.
+// repeat runs one operation after another until ctx is done. The operation that ends
+// after that counts neither as done nor as an error, but its bytes until then count.
 func (t *tally) repeat(ctx context.Context, operation func(context.Context) error) {
 	t.last = time.Now()
 	for ctx.Err() == nil {
@@ -54,9 +54,10 @@ func (t *tally) repeat(ctx context.Context, operation func(context.Context) erro
 		err := operation(ctx)
 		now := time.Now()
 		switch {
-		case err == nil:
+		case err == nil && ctx.Err() == nil:
 			t.done(now.Sub(began))
 			t.last = now
+		case err == nil: // too late: some of its bytes may not have counted
 		case ctx.Err() == nil:
 			t.errors.add(err)
 			t.last = now
