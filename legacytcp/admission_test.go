@@ -151,10 +151,10 @@ func TestRefusedConnsAreSummedUp(t *testing.T) {
 	d.Counts.await(t, ReasonOverCapacity, refused)
 	d.shutdown(t)() // logs the rest of the counts; newDoor checks their sum
 	seconds := int(time.Since(began)/time.Second) + 2
-	if lines := strings.Count(d.Log.String(), "\n"); lines > seconds*(strangerLines+1) {
-		t.Errorf("%d lines in %d seconds, want at most %d a second", lines, seconds, strangerLines+1)
+	if lines := strings.Count(d.Log.String(), "\n"); lines > seconds*(maxLogLines+1) {
+		t.Errorf("%d lines in %d seconds, want at most %d a second", lines, seconds, maxLogLines+1)
 	}
-	if strings.Contains(d.Log.String(), "reason=over_capacity connections=") != (refused > seconds*strangerLines) {
+	if strings.Contains(d.Log.String(), "reason=over_capacity connections=") != (refused > seconds*maxLogLines) {
 		t.Errorf("nothing was summed up:\n%s", d.Log)
 	}
 }

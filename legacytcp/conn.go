@@ -86,22 +86,22 @@ func (c *conn) run() {
 	switch e.how {
 	case reset:
 		c.reset()
-		c.report(e)
+		c.logEnd(e)
 	case linger:
 		c.close(true)
-		c.report(e)
+		c.logEnd(e)
 	default:
 		// Before the close: the client may request the next file as soon as it sees EOF,
 		// before this goroutine continues.
-		c.report(e)
+		c.logEnd(e)
 		c.close(false)
 	}
 }
 
-// report logs and counts the end of the connection.
-func (c *conn) report(e ending) {
+// logEnd logs and counts the end of the connection.
+func (c *conn) logEnd(e ending) {
 	defer c.g.cfg.Metrics.Closed(e.reason)
-	if c.byStranger(e.reason) && !c.g.tally.ownLine(e.reason) {
+	if c.logLimited(e.reason) && !c.g.tally.ownLine(e.reason) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 3), slog.String("peer", c.peer), slog.String("reason", string(e.reason)))
@@ -111,9 +111,9 @@ func (c *conn) report(e ending) {
 	c.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy connection closed", attrs...)
 }
 
-// byStranger reports whether anybody can cause this ending without a call of a
-// service.
-func (c *conn) byStranger(why Reason) bool {
+// logLimited reports whether log lines about this ending are limited, because anybody can
+// cause it without a call of a service.
+func (c *conn) logLimited(why Reason) bool {
 	return !c.spoke || why == ReasonBadFrames || why == ReasonFrameTooLong || why == ReasonBadID
 }
 

@@ -141,7 +141,7 @@ func (g *Gateway) accept(nc net.Conn, d Dialects) {
 		// The kernel resets nc if the client has sent something. A goroutine that
 		// read it first would cost more than that is worth.
 		nc.Close()
-		c.report(ending{reason: reason})
+		c.logEnd(ending{reason: reason})
 		return
 	}
 	select {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// control calls f with the descriptor of nc. It does not call f if nc has none, or if nc
-// is closed, which is an error.
+// control calls f with the descriptor of nc. If nc has none, it returns nil without a call;
+// if nc is closed, it returns an error.
 func control(nc net.Conn, f func(fd uintptr)) error {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// strangerLines is the maximum of log lines a second about events that anybody can cause
-// without a call of a service. The rest is summed up: otherwise thousands of connections
-// would rotate all older lines away.
-const strangerLines = 50
+// maxLogLines is the maximum number of log lines a second about events that anybody can cause
+// without a call of a service. The others are summed up: otherwise thousands of
+// connections would rotate all older lines away.
+const maxLogLines = 50
 
-// tally sums up the log lines beyond strangerLines.
+// tally sums up the log lines beyond maxLogLines.
 type tally struct {
 	log *slog.Logger
 
@@ -30,7 +30,7 @@ func (t *tally) ownLine(what Reason) bool {
 	if now := time.Now(); now.Sub(t.since) >= time.Second {
 		t.since, t.lines = now, 0
 	}
-	if t.lines < strangerLines {
+	if t.lines < maxLogLines {
 		t.lines++
 		return true
 	}
