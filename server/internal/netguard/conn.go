@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// writeLooks is how often in a WriteTimeout a writer looks whether there was
-	// progress, so that a peer is cut off at most a quarter of it too late.
-	writeLooks = 4
-	// deadlineSlack is the part of a deadline by which it may be early. Moving it costs
-	// as much as a system call, so one that is still good for the rest is left alone.
+	// writeChecks is how often progress is checked in a WriteTimeout. A stalled connection
+	// is closed at most a quarter of WriteTimeout too late.
+	writeChecks = 4
+	// deadlineSlack is the fraction of a deadline by which it may be early. Setting a
+	// deadline costs as much as a system call, so one that is nearly right is kept.
 	deadlineSlack = 256
 )
 
-// conn is a connection that was admitted. Its writes go on for as long as every
-// WriteTimeout brings some progress; what the kernel takes is progress, whether the
-// peer reads it or not.
+// conn is an accepted connection. A write may take as long as it makes progress in every
+// WriteTimeout. Progress means that the kernel accepts bytes, whether the peer reads them or
+// not.
 type conn struct {
 	net.Conn
 	l    *Listener
@@ -34,15 +34,15 @@ type conn struct {
 	err     error
 }
 
-// Write writes p or fails. A connection that stalls is closed, its unsent bytes
-// thrown away.
+// Write implements net.Conn. It closes a connection that stalls, and discards its unsent
+// bytes.
 func (c *conn) Write(p []byte) (written int, err error) {
 	timeout := c.l.o.WriteTimeout
 	if timeout == 0 {
 		return c.Conn.Write(p)
 	}
 	for idle := 0; ; {
-		c.extend(timeout / writeLooks)
+		c.extend(timeout / writeChecks)
 		n, err := c.Conn.Write(p[written:])
 		written += n
 		if !errors.Is(err, os.ErrDeadlineExceeded) || c.isOver() {
@@ -50,7 +50,7 @@ func (c *conn) Write(p []byte) (written int, err error) {
 		}
 		if n > 0 {
 			idle = 0
-		} else if idle++; idle == writeLooks {
+		} else if idle++; idle == writeChecks {
 			c.l.o.Count(ReasonStalled)
 			c.abort()
 			return written, err
@@ -84,8 +84,8 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// SetWriteDeadline implements net.Conn. A deadline that is lifted stays in force for
-// a write that is under way, which tries again.
+// SetWriteDeadline implements net.Conn. A deadline that is removed stays in effect for a
+// write in progress, which then tries again.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if c.l.o.WriteTimeout == 0 {
 		return c.Conn.SetWriteDeadline(t)
@@ -101,16 +101,16 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// abort closes the connection with a reset: the kernel does not go on sending what
-// the peer does not take.
+// abort closes the connection with a reset, so that the kernel discards what the peer does
+// not read.
 func (c *conn) abort() {
 	if nc, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
-		_ = nc.SetLinger(0) // it fails only where there is no connection any more
+		_ = nc.SetLinger(0) // fails only if the connection is closed already
 	}
-	_ = c.Close() // there is nobody left to tell
+	_ = c.Close()
 }
 
-// Close closes the connection and makes room for another.
+// Close implements net.Conn. The connection no longer counts.
 func (c *conn) Close() error {
 	c.closing.Do(func() {
 		c.err = c.Conn.Close()

@@ -1,6 +1,6 @@
-// Package netguard bounds what connections can take from each other before anything
-// of a protocol is known: how many there are, in all and from one address, and how
-// long a write may go without progress.
+// Package netguard bounds the number of connections, in total and from one address, and the
+// time that a write may go without progress. It works below any protocol.
 //
-// It knows nothing of what the connections carry.
+// A [Listener] wraps a net.Listener. The connections that it accepts count until they are
+// closed.
 package netguard

@@ -7,43 +7,43 @@ import (
 	"sync"
 )
 
-// Limits says how many connections there may be at a time.
+// Limits bound the number of open connections.
 type Limits struct {
-	// Total is the most connections in all.
+	// Total is the maximum number of connections.
 	Total int
-	// PerAddress is the most connections of one IPv4 address, or of one IPv6
-	// network of 64 bits, which is what one host commonly has. 0: Total alone counts.
+	// PerAddress is the maximum number of connections from one IPv4 address or one IPv6 /64
+	// network, which is what one host commonly has. 0: no limit.
 	PerAddress int
-	// Exempt lists networks whose addresses stand for many clients each, such as NATs
-	// and gateways: PerAddress is not for them.
+	// Exempt lists networks to which PerAddress does not apply, because each address stands
+	// for many clients: NATs and gateways.
 	Exempt []netip.Prefix
 }
 
-// Reason tells why a connection was refused or closed. It is a word for metrics.
+// Reason is why a connection was refused or closed. It is the value of a metric's label.
 type Reason string
 
 // Reasons.
 const (
-	ReasonTotal   Reason = "total"         // as many as there may be were open
-	ReasonAddress Reason = "address"       // as many as one address may have were open
-	ReasonStalled Reason = "write_stalled" // the peer took nothing for WriteTimeout
+	ReasonTotal   Reason = "total"         // Limits.Total was reached
+	ReasonAddress Reason = "address"       // Limits.PerAddress was reached
+	ReasonStalled Reason = "write_stalled" // a write made no progress for WriteTimeout
 )
 
-// limiter counts connections.
+// limiter counts open connections.
 type limiter struct {
 	limits Limits
 
 	mu        sync.Mutex
 	total     int
-	byAddress map[netip.Addr]int // only of those for whom PerAddress counts
+	byAddress map[netip.Addr]int // of the connections to which PerAddress applies
 }
 
 func newLimiter(limits Limits) *limiter {
 	return &limiter{limits: limits, byAddress: make(map[netip.Addr]int)}
 }
 
-// admit counts a connection in, or tells why it must not be. Who was admitted calls
-// release with the same address.
+// admit counts a connection, or returns why it is refused. The caller must release an
+// admitted connection with the same address.
 func (l *limiter) admit(from netip.Addr) (refused Reason) {
 	key, counted := l.key(from)
 	l.mu.Lock()
@@ -61,6 +61,7 @@ func (l *limiter) admit(from netip.Addr) (refused Reason) {
 	return ""
 }
 
+// release ends an admitted connection.
 func (l *limiter) release(from netip.Addr) {
 	key, counted := l.key(from)
 	l.mu.Lock()
@@ -74,19 +75,20 @@ func (l *limiter) release(from netip.Addr) {
 	}
 }
 
+// open returns the number of open connections.
 func (l *limiter) open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total
 }
 
-// key returns what PerAddress counts by, and whether it counts at all.
+// key returns the address that PerAddress counts by, and whether it applies.
 func (l *limiter) key(from netip.Addr) (netip.Addr, bool) {
 	if l.limits.PerAddress == 0 || !from.IsValid() || contains(l.limits.Exempt, from) {
 		return netip.Addr{}, false
 	}
 	if from.Is6() {
-		network, _ := from.Prefix(64) // never fails for 64 bits of an IPv6 address
+		network, _ := from.Prefix(64) // cannot fail for an IPv6 address
 		return network.Addr(), true
 	}
 	return from, true
@@ -96,8 +98,8 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// addressOf returns the IP address of a, IPv4 as such and without a zone, or the zero
-// Addr if a is no TCP address.
+// addressOf returns the IP address of a, without a zone and with IPv4-mapped addresses
+// unmapped. It returns the zero Addr if a is not a TCP address.
 func addressOf(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

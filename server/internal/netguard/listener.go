@@ -10,34 +10,34 @@ import (
 	"time"
 )
 
-// Pauses after an accept that failed for want of descriptors or memory; they double
-// from the first to the second, as net/http's do.
+// After an Accept that failed for lack of descriptors or memory, the pause doubles from the
+// minimum to the maximum, as in net/http.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// logEvery is the least time between two lines about connections that were refused
-// or accepts that failed: there can be thousands a second.
-const logEvery = 10 * time.Second
+// logInterval is the minimum time between two log lines about refused connections or failed
+// Accepts. There can be thousands a second.
+const logInterval = 10 * time.Second
 
 // Options configure a Listener.
 type Options struct {
 	Limits Limits
-	// Name says in the log whose connections these are.
+	// Name is the prefix of log messages: the server that the connections belong to.
 	Name string
-	Log  *slog.Logger
-	// Count is called once for every connection that was refused, or closed because it
-	// stalled. Nil: nobody counts.
+	// Log receives warnings about refused connections and failed Accepts.
+	Log *slog.Logger
+	// Count is called once for every connection that is refused, or closed because it
+	// stalled. May be nil.
 	Count func(Reason)
-	// WriteTimeout is how long a write may go without one byte of progress until the
-	// connection is closed. 0: for ever.
+	// WriteTimeout is how long a write may make no progress before the connection is closed.
+	// 0: no limit.
 	WriteTimeout time.Duration
 }
 
-// Listener accepts as many connections as its limits allow, and closes those beyond
-// at once. An accept that fails because the process or the system is short of
-// something is tried again, so that a shortage ends nothing.
+// Listener accepts as many connections as its limits allow, and closes others at once. It
+// repeats an Accept that failed because the process or the system is short of a resource.
 type Listener struct {
 	net.Listener
 	o       Options
@@ -47,12 +47,12 @@ type Listener struct {
 	closeOnce sync.Once
 	closeErr  error
 
-	refused  atomic.Int64 // since the last line in the log
+	refused  atomic.Int64 // since the last log line
 	failed   atomic.Int64
-	loggedAt time.Time // Accept's
+	loggedAt time.Time // used by Accept only
 }
 
-// NewListener returns l with limits. Accept is called by one goroutine at a time.
+// NewListener returns a Listener that accepts from l. Accept must not be called concurrently.
 func NewListener(l net.Listener, o Options) *Listener {
 	if o.Count == nil {
 		o.Count = func(Reason) {}
@@ -60,10 +60,10 @@ func NewListener(l net.Listener, o Options) *Listener {
 	return &Listener{Listener: l, o: o, limiter: newLimiter(o.Limits), closed: make(chan struct{})}
 }
 
-// Open returns how many connections there are.
+// Open returns the number of open connections.
 func (l *Listener) Open() int { return l.limiter.open() }
 
-// Accept returns the next connection that is within the limits.
+// Accept implements net.Listener. It returns the next connection within the limits.
 func (l *Listener) Accept() (net.Conn, error) {
 	var pause time.Duration
 	for {
@@ -75,7 +75,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		default:
 			l.failed.Add(1)
-			l.report("accept failed, trying again", "error", err)
+			l.warn("accept failed, trying again", "error", err)
 			pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
 			select {
 			case <-time.After(pause):
@@ -88,22 +88,22 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.o.Count(reason)
 			l.refused.Add(1)
 			nc.Close()
-			l.report("connections refused: as many as there may be are open", "reason", reason, "last", from)
+			l.warn("connections refused: the limit is reached", "reason", reason, "last", from)
 			continue
 		}
 		return &conn{Conn: nc, l: l, from: from}, nil
 	}
 }
 
-// report writes a line, unless there was one shortly before.
-func (l *Listener) report(msg string, args ...any) {
-	if now := time.Now(); now.Sub(l.loggedAt) >= logEvery {
+// warn logs a warning with the counts since the last one, at most once in logInterval.
+func (l *Listener) warn(msg string, args ...any) {
+	if now := time.Now(); now.Sub(l.loggedAt) >= logInterval {
 		l.loggedAt = now
 		l.o.Log.Warn(l.o.Name+": "+msg, append(args, "refused", l.refused.Swap(0), "failed", l.failed.Swap(0))...)
 	}
 }
 
-// Close stops accepting. It may be called again.
+// Close implements net.Listener. It may be called again.
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closed)
@@ -112,8 +112,8 @@ func (l *Listener) Close() error {
 	return l.closeErr
 }
 
-// isTransient reports whether a later Accept may succeed: the client was gone
-// already, or the process or the system is short of something.
+// isTransient reports whether a later Accept may succeed: the client has disconnected, or the
+// process or the system is short of a resource.
 func isTransient(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
