@@ -1,9 +1,8 @@
-// Package hangup keeps SIGHUP from ending the program that imports it: from before
-// main, while packages that take far longer are still being initialized, to the last
-// line. Service managers send one with a SIGTERM, and logrotate one at any time, also
-// to a program that has not come far enough to take it.
+// Package hangup prevents SIGHUP from ending the program that imports it, from package
+// initialization on. Service managers send SIGHUP together with SIGTERM, and logrotate sends
+// it at any time, also to a program that is still starting.
 //
-// What wants to act on it notifies itself of it as well.
+// Code that handles SIGHUP calls signal.Notify as well.
 package hangup
 
 import (
@@ -13,7 +12,7 @@ import (
 )
 
 func init() {
-	// Nobody receives: that somebody asked to be notified is what keeps the signal
-	// from its default. It is not ignored by the system, which children would inherit.
+	// The channel has no reader: a call of Notify is enough to disable the default action.
+	// signal.Ignore would be inherited by child processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 }

@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// changed returns when a file was last written: when it was renamed or linked is not
-// to be had everywhere, and seen by the next look.
+// changed returns when a file was last written. The time of a rename or link is unavailable on
+// some of these platforms: the next full check notices those.
 func changed(fi fs.FileInfo) time.Time { return fi.ModTime() }

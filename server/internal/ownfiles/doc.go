@@ -1,19 +1,17 @@
-// Package ownfiles tells the program's own files from those that it may serve.
+// Package ownfiles recognizes the program's own files, which must not be served.
 //
-// What counts is the file, not its name: a file is looked up by its device and
-// inode, so that a link to one of the program's own is one too, and so is what was
-// moved away under another name. Own files come from three places:
+// What counts is the file, not its name. A [Set] identifies files by device and inode, so it
+// also recognizes links to own files and own files that were renamed. Own files are:
 //
-//   - paths, such as the register's, the log's and the keys'. A file that comes to a
-//     path later, because a certificate was renewed or a log begun anew, is noticed.
-//   - names: files beside the log whose names say that they were the log once; see
-//     [isRotation].
-//   - the past: what was an own file stays one for as long as it exists, wherever it
-//     is moved. A descriptor keeps its inode from being given to another file, and
-//     is closed when the file has been deleted.
+//   - the files at configured paths, such as those of the register, the log and the keys. A
+//     new file at such a path, for example a renewed certificate or a new log, is noticed.
+//   - the rotations of the log: files beside it that are named like them, see [isRotation].
+//   - former own files. An own file remains one for as long as it exists, wherever it is
+//     moved. A descriptor prevents its inode from being reused, and is closed when the file
+//     was deleted.
 //
-// Everything is looked at once a second. A file that has changed since the last look,
-// or that has the name of an own file, is not judged before there was another look.
-// A link is known at once, and a path that comes to another file that has been left
-// alone, by a symbolic link that is turned to it, within a second.
+// The Set checks all this once a second. For a file that has changed since the last check,
+// or that has the name of an own file, it checks again before it answers. So a new link is
+// recognized at once. If a path is changed to refer to an old, unchanged file, for example by
+// a symbolic link, that is noticed within a second.
 package ownfiles

@@ -4,13 +4,13 @@ package ownfiles
 
 import "io/fs"
 
-// follows says that a file can be held open without anybody noticing.
-const follows = false
+// canHold reports whether a file can be held open without affecting other programs.
+const canHold = false
 
-// identity is not to be had; os.SameFile tells files apart.
+// identity is unavailable on this platform: os.SameFile alone compares files.
 type identity struct{}
 
 func identify(fs.FileInfo) identity { return identity{} }
 
-// links is asked of files that are held only.
+// links is called only for files that are held.
 func links(fs.FileInfo) uint64 { return 0 }

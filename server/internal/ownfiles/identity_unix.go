@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// follows says that a file can be held open without anybody noticing.
-const follows = true
+// canHold reports whether a file can be held open without affecting other programs.
+const canHold = true
 
-// identity is what tells a file from all others that exist.
+// identity identifies an existing file.
 type identity struct{ device, inode uint64 }
 
 func identify(fi fs.FileInfo) identity {
@@ -18,10 +18,10 @@ func identify(fi fs.FileInfo) identity {
 	if !ok {
 		return identity{}
 	}
-	return identity{uint64(st.Dev), uint64(st.Ino)} //nolint:unconvert // their types differ from system to system
+	return identity{uint64(st.Dev), uint64(st.Ino)} //nolint:unconvert // the types differ between platforms
 }
 
-// links returns how many names a file has.
+// links returns the number of names of a file.
 func links(fi fs.FileInfo) uint64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Nlink) //nolint:unconvert // see above

@@ -7,18 +7,23 @@ import (
 	"time"
 )
 
-// logDir is where a log lies.
+// scanShare bounds the share of time spent on reading the directory of a log: after a scan
+// there is none for scanShare times as long as it took.
+const scanShare = 50
+
+// logDir is the directory of a log.
 type logDir struct {
 	dir, base string
 
-	names    []string // of rotations, as of the last scan
+	// As of the last scan.
+	names    []string // of rotations
 	modified time.Time
 	scanned  time.Time
 	took     time.Duration
 }
 
-// logDirs returns where the log at path lies: the path as it is, and what it leads to
-// if it is a symbolic link.
+// logDirs returns the directories of the log at path: that of the path itself and, if it is
+// a symbolic link, that of its target.
 func logDirs(path string) []*logDir {
 	dirs := []*logDir{{dir: filepath.Dir(path), base: filepath.Base(path)}}
 	target, err := resolve(path)
@@ -32,12 +37,11 @@ func logDirs(path string) []*logDir {
 	return dirs
 }
 
-// note notes the rotations there are, or that of the given name, which the last scan
-// may not have seen.
-func (d *logDir) note(all *files, name string) {
+// add adds all rotations, or the one of that name, which the last scan may have missed.
+func (d *logDir) add(all *files, name string) {
 	if name != "" {
 		if isRotation(d.base, name) {
-			all.note(filepath.Join(d.dir, name), maxFiles)
+			all.add(filepath.Join(d.dir, name), maxFiles)
 		}
 		return
 	}
@@ -45,11 +49,11 @@ func (d *logDir) note(all *files, name string) {
 		d.scan()
 	}
 	for _, name := range d.names {
-		all.note(filepath.Join(d.dir, name), maxFiles)
+		all.add(filepath.Join(d.dir, name), maxFiles)
 	}
 }
 
-// scan reads the directory, unless it is as it was.
+// scan reads the directory if it has changed.
 func (d *logDir) scan() {
 	fi, err := os.Stat(d.dir)
 	if err != nil {
@@ -57,13 +61,14 @@ func (d *logDir) scan() {
 		return
 	}
 	began := time.Now()
-	// One that has been changed a moment ago may be changed again without another time.
+	// A directory that changed just before the scan may have changed again since without a
+	// new modification time.
 	if fi.ModTime().Equal(d.modified) && d.modified.Before(d.scanned.Add(-recent)) {
 		return
 	}
 	dir, err := os.Open(d.dir)
 	if err != nil {
-		return // the program may write there and not read: names are told one by one
+		return // perhaps not readable, only writable: rotations are recognized one by one
 	}
 	defer dir.Close()
 	var found []string
@@ -74,24 +79,24 @@ func (d *logDir) scan() {
 				found = append(found, name)
 			}
 		}
-		if err != nil { // io.EOF, or a disk that has its own troubles
+		if err != nil { // io.EOF or a read error
 			break
 		}
 	}
 	d.names, d.modified, d.scanned, d.took = found, fi.ModTime(), began, time.Since(began)
 }
 
-// compressions are how the names of compressed files end.
+// compressions are the extensions of compressed files.
 var compressions = []string{".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z", ".zip"}
 
-// isRotation reports whether a log of the name base is called name when it has been
-// set aside, by this program or by logrotate and its like. For server.log these are,
-// each also with the ending of a compressed file,
+// isRotation reports whether name is the name of a rotated log whose original name is base.
+// It knows the names that this program, logrotate and similar programs use. For server.log
+// these are, each also with the extension of a compressed file:
 //
 //	server-2026-01-02T03-04-05.678.log    server-20260102.log, server.1.log
 //	server.log.1    server.log-20260102    server.log.old    server.log.bak    server.log~
 //
-// and server.log.gz itself. Nothing in base is a pattern.
+// and also server.log.gz. base is not a pattern.
 func isRotation(base, name string) bool {
 	compressed := false
 	for _, ending := range compressions {
@@ -120,7 +125,7 @@ func isRotation(base, name string) bool {
 	return ok && isStamp(stamp)
 }
 
-// isStamp reports whether s is a number or a time behind a separator.
+// isStamp reports whether s is a separator followed by a number or a time.
 func isStamp(s string) bool {
 	return len(s) > 1 && strings.ContainsRune(".-_", rune(s[0])) && '0' <= s[1] && s[1] <= '9' &&
 		strings.Trim(s[1:], "0123456789.-_:+TZ") == ""

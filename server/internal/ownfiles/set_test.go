@@ -4,122 +4,13 @@ package ownfiles
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestIsRotation(t *testing.T) {
-	for name, want := range map[string]bool{
-		"server.log":                            false, // the log itself has its path
-		"server.log.1":                          true,
-		"server.log.2.gz":                       true,
-		"server.log.gz":                         true,
-		"server.log-20260102":                   true,
-		"server.log-20260102-030405.zst":        true,
-		"server.log.old":                        true,
-		"server.log~":                           true,
-		"server.1.log":                          true,
-		"server-20260102.log":                   true,
-		"server-2026-01-02T03-04-05.678.log":    true,
-		"server-2026-01-02T03-04-05.678.log.gz": true,
-		"server-notes.log":                      false,
-		"server.log.html":                       false,
-		"server-.log":                           false,
-		"server.log.":                           false,
-		"server2.log":                           false,
-		"server.gz":                             false,
-		"a.log":                                 false,
-		"":                                      false,
-	} {
-		if got := isRotation("server.log", name); got != want {
-			t.Errorf("isRotation(server.log, %q) = %v", name, got)
-		}
-	}
-	for base, name := range map[string]string{
-		"log[1].txt": "log[1]-2026-01-02T03-04-05.678.txt",
-		"log*":       "log*.1",
-		"parity":     "parity-2026-01-02T03-04-05.678",
-	} {
-		if !isRotation(base, name) {
-			t.Errorf("isRotation(%q, %q) = false", base, name)
-		}
-	}
-	for base, name := range map[string]string{"log[1].txt": "log1-2026.txt", "log*": "log-book.1", "parity": "parity.pdf"} {
-		if isRotation(base, name) {
-			t.Errorf("isRotation(%q, %q) = true", base, name)
-		}
-	}
-}
-
-// folder is a directory of a test's, which the set lies in.
-type folder struct {
-	tb  testing.TB
-	dir string
-	set *Set
-}
-
-// newFolder has server.log and key.pem as own files, which are not there yet.
-func newFolder(tb testing.TB) *folder { return &folder{tb: tb, dir: tb.TempDir()} }
-
-func (f *folder) open() {
-	f.set = New(f.path("server.log"), f.path("key.pem"))
-	f.tb.Cleanup(f.set.Close)
-}
-
-func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
-
-func (f *folder) do(err error) {
-	f.tb.Helper()
-	if err != nil {
-		f.tb.Fatal(err)
-	}
-}
-
-func (f *folder) write(name string) {
-	f.tb.Helper()
-	f.do(os.MkdirAll(filepath.Dir(f.path(name)), 0o700))
-	f.do(os.WriteFile(f.path(name), []byte(name), 0o600))
-}
-
-func (f *folder) move(from, to string)     { f.tb.Helper(); f.do(os.Rename(f.path(from), f.path(to))) }
-func (f *folder) link(old, name string)    { f.tb.Helper(); f.do(os.Link(f.path(old), f.path(name))) }
-func (f *folder) symlink(old, name string) { f.tb.Helper(); f.do(os.Symlink(old, f.path(name))) }
-
-func (f *folder) stat(name string) fs.FileInfo {
-	f.tb.Helper()
-	fi, err := os.Stat(f.path(name))
-	f.do(err)
-	return fi
-}
-
-func (f *folder) want(hidden bool, names ...string) {
-	f.tb.Helper()
-	for _, name := range names {
-		if got := f.set.Hides(f.stat(name)); got != hidden {
-			f.tb.Errorf("Hides(%q) = %v", name, got)
-		}
-	}
-}
-
-// growOld waits until files are so old that no look is asked for.
-func (f *folder) growOld(names ...string) {
-	f.tb.Helper()
-	for _, name := range names {
-		for changed(f.stat(name)).UnixNano() >= f.set.looked.Load()-int64(recent) {
-			time.Sleep(lookEvery / 10)
-		}
-	}
-}
-
-// TestHides asks without waiting for a look of the set's own.
+// TestHides calls Hides right after every change, without waiting for the next full check.
 func TestHides(t *testing.T) {
 	f := newFolder(t)
 	f.write("server.log.1")
@@ -129,7 +20,7 @@ func TestHides(t *testing.T) {
 	f.want(true, "server.log.1", "linked before")
 	f.want(false, "notes.txt")
 
-	f.write("server.log") // begins later
+	f.write("server.log") // created later
 	f.write("key.pem")
 	f.link("key.pem", "linked key")
 	f.symlink("server.log", "symlink")
@@ -138,7 +29,7 @@ func TestHides(t *testing.T) {
 	f.write("sub/server.log.1")
 	f.want(false, "sub/server.log", "sub/server.log.1", "notes.txt")
 
-	f.move("server.log", "sub/moved away") // to go on in a new file
+	f.move("server.log", "sub/moved away") // the log continues in a new file
 	f.write("server.log")
 	f.want(true, "server.log", "sub/moved away")
 
@@ -148,12 +39,11 @@ func TestHides(t *testing.T) {
 	f.symlink("key.pem", "key by another name")
 	f.want(true, "key.pem", "key by another name", "linked key")
 
-	f.write("server-2026-01-02T03-04-05.678.log") // set aside
+	f.write("server-2026-01-02T03-04-05.678.log") // rotated
 	f.want(true, "server-2026-01-02T03-04-05.678.log")
 }
 
-// TestSymbolicLog: a log whose path is a symbolic link, until it is rotated by a
-// rename of the link.
+// TestSymbolicLog has a log whose path is a symbolic link. Rotation renames the link.
 func TestSymbolicLog(t *testing.T) {
 	f := newFolder(t)
 	f.write("logs/real.log")
@@ -168,25 +58,25 @@ func TestSymbolicLog(t *testing.T) {
 	f.want(true, "logs/anything")
 }
 
-// TestDeleted: the inode of an own file that was deleted is free for another.
+// TestDeleted deletes an own file: its inode may be reused.
 func TestDeleted(t *testing.T) {
 	f := newFolder(t)
 	f.write("server.log")
 	f.open()
 	f.move("server.log", "moved")
 	info := f.stat("moved")
-	f.set.Look()
+	f.set.Check()
 	if !f.set.contains(info) {
-		t.Error("a log that was moved away is forgotten")
+		t.Error("a log that was moved away is no longer recognized")
 	}
 	f.do(os.Remove(f.path("moved")))
-	f.set.Look()
+	f.set.Check()
 	if f.set.contains(info) {
-		t.Error("a log that was deleted is still told, and its inode held")
+		t.Error("a deleted log is still held")
 	}
 }
 
-// TestOld asks for files that have not changed for long, whose links a look has seen.
+// TestOld calls Hides for files that have not changed for long.
 func TestOld(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
@@ -200,26 +90,26 @@ func TestOld(t *testing.T) {
 	f.want(false, "notes.txt")
 }
 
-// TestHangingDisk: while the own files' disk does not answer, nothing waits for it for
-// long, and what has the name of an own file is taken for one.
+// TestHangingDisk calls Hides while the disk of the own files hangs. It returns in time, and
+// a file with the name of an own file counts as one.
 func TestHangingDisk(t *testing.T) {
 	f := newFolder(t)
 	f.write("server.log")
 	f.write("notes.txt")
 	for _, tt := range []struct {
-		looking time.Duration // how long the look that hangs has been under way
-		took    time.Duration // to ask twice
-	}{{0, 2 * lookWait}, {2 * lookWait, 0}} {
+		checking time.Duration // how long the check that hangs has been in progress
+		took     time.Duration // to ask twice
+	}{{0, 2 * checkTimeout}, {2 * checkTimeout, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
-			// Nobody looks.
-			s := &Set{bases: map[string]bool{"server.log": true}, looks: make(chan look), closed: make(chan struct{})}
+			// No goroutine runs checks.
+			s := &Set{bases: map[string]bool{"server.log": true}, checks: make(chan check), closed: make(chan struct{})}
 			s.known.Store(&map[identity][]*file{})
-			s.looking.Store(began.Add(-tt.looking).UnixNano())
+			s.checking.Store(began.Add(-tt.checking).UnixNano())
 			if !s.Hides(f.stat("server.log")) {
-				t.Error("what may be the log is not hidden")
+				t.Error("a file that may be the log is not hidden")
 			}
-			s.looking.Store(time.Now().Add(-tt.looking).UnixNano())
+			s.checking.Store(time.Now().Add(-tt.checking).UnixNano())
 			if s.Hides(f.stat("notes.txt")) {
 				t.Error("a user's file is hidden")
 			}
@@ -230,7 +120,7 @@ func TestHangingDisk(t *testing.T) {
 	}
 }
 
-// TestMany: however many rotations there are, the descriptors are bounded.
+// TestMany has more rotations than may be held open.
 func TestMany(t *testing.T) {
 	f := newFolder(t)
 	for i := range maxHeld + 50 {
@@ -239,7 +129,7 @@ func TestMany(t *testing.T) {
 	descriptors := func() int {
 		fds, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
-			t.Skip("no descriptors to count here: ", err)
+			t.Skip("cannot count descriptors on this platform: ", err)
 		}
 		return len(fds)
 	}
@@ -253,8 +143,8 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// TestPathsBeyondBound has as many rotations as are noted. The log and the key that come
-// after them are own files all the same.
+// TestPathsBeyondBound has as many rotations as are recognized. A log and a key that are
+// created after them are own files nevertheless.
 func TestPathsBeyondBound(t *testing.T) {
 	f := newFolder(t)
 	for i := range maxFiles {
@@ -264,42 +154,4 @@ func TestPathsBeyondBound(t *testing.T) {
 	f.write("server.log")
 	f.write("key.pem")
 	f.want(true, "server.log", "key.pem", "server.log.0")
-}
-
-func TestIsBelow(t *testing.T) {
-	f := newFolder(t)
-	f.write("served/numbers.db")
-	f.symlink("served", "alias")
-	for path, want := range map[string]bool{"served/numbers.db": true, "alias/later": true, "key.pem": false, "none/none": false} {
-		if got := IsBelow(f.path("alias"), f.path(path)); got != want {
-			t.Errorf("IsBelow(%q) = %v", path, got)
-		}
-	}
-}
-
-func BenchmarkHides(b *testing.B) {
-	f := newFolder(b)
-	f.write("server.log")
-	f.write("notes.txt")
-	f.write("fresh")
-	then := time.Now().Add(-time.Hour)
-	f.do(os.Chtimes(f.path("notes.txt"), then, then))
-	f.open()
-	f.growOld("notes.txt")
-	for _, name := range []string{"notes.txt", "server.log"} {
-		b.Run(name, func(b *testing.B) {
-			fi := f.stat(name)
-			b.ReportAllocs()
-			for b.Loop() {
-				f.set.Hides(fi)
-			}
-		})
-	}
-	f.write("fresh")
-	b.Run("fresh", func(b *testing.B) {
-		fi := f.stat("fresh")
-		for b.Loop() {
-			f.set.Hides(fi)
-		}
-	})
 }

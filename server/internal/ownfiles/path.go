@@ -1,0 +1,34 @@
+package ownfiles
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+)
+
+// IsBelow reports whether the file at path, which need not exist, is below the directory dir.
+func IsBelow(dir, path string) bool {
+	dir, err := resolve(dir)
+	if err != nil {
+		return false
+	}
+	resolved, err := resolve(path)
+	if errors.Is(err, fs.ErrNotExist) { // it may be created later
+		resolved, err = resolve(filepath.Dir(path))
+		resolved = filepath.Join(resolved, filepath.Base(path))
+	}
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, resolved)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// resolve returns the absolute path of a file without symbolic links.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
