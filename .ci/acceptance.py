@@ -4,6 +4,7 @@ them, and with generated Python clients over gRPC.
     python .ci/acceptance.py SERVER-BINARY GENERATED-DIR
 """
 
+import glob
 import json
 import os
 import pickle
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import transcripts
 
 server_binary, generated = sys.argv[1:]
 checks = 0
@@ -173,7 +176,48 @@ with grpc.insecure_channel(sys.argv[1], compression=grpc.Compression.Gzip) as ch
           (True, True, True))
 
 
+def play_transcripts():
+    """Plays the transcripts of legacytcp/testdata, each against a new server."""
+    paths = sorted(glob.glob(os.path.join(os.path.dirname(__file__), "..", "legacytcp", "testdata", "*.txt")))
+    check("there are transcripts", bool(paths), True)
+    for path in paths:
+        transcript = transcripts.Transcript(path)
+        for attempt in range(3):  # on a busy machine two writes may be more than 20 ms apart
+            directory = tempfile.mkdtemp()
+            transcript.prepare(directory)
+            server = Server(directory, "--state=memory:", *transcript.flags())
+            try:
+                transcript.play(server.address["original protocols"], server.address["original file protocol"])
+                break
+            except transcripts.Mismatch as e:
+                if attempt == 2:
+                    sys.exit(f"FAIL {e}")
+            finally:
+                server.stop()
+    print(f"transcripts: {len(paths)} played")
+
+
+def failure_resets(server, directory):
+    """Truncates a file while it is sent. The server must not end half a file with EOF."""
+    path = os.path.join(directory, "truncated")
+    with open(path, "wb") as f:
+        f.truncate(1 << 30)  # more than fits into the cache and the buffers of the sockets
+    with server.connect() as s:
+        s.sendall(b"truncated")
+        s.recv(1)
+        os.truncate(path, 0)
+        try:
+            while s.recv(1 << 20):
+                pass
+            end = "EOF"
+        except ConnectionResetError:
+            end = "a reset"
+    check("the end of a file that fails", end, "a reset")
+    os.remove(path)
+
+
 def main():
+    play_transcripts()
     directory = tempfile.mkdtemp()
     contents = {"f32": os.urandom(32), "f1m": os.urandom(1 << 20), "empty": b"", "f65m": os.urandom(65 << 20),
                 "my report.pdf": b"a report", "2004": b"digits", "sub/f": b"below"}
@@ -185,6 +229,7 @@ def main():
     server = Server(directory)
     numbers_by_raw_socket(server)
     files_by_raw_socket(server, directory, contents)
+    failure_resets(server, directory)
     generated_client(server, contents)
     with server.connect() as s:
         s.sendall(b"5 ")

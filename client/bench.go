@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,50 +16,54 @@ import (
 
 type benchCommand struct {
 	Get         benchGetCommand         `cmd:"" help:"Download files."`
-	Draw        benchDrawCommand        `cmd:"" help:"Draw numbers, one a call."`
+	Draw        benchDrawCommand        `cmd:"" help:"Draw numbers, one in each call."`
 	Count       benchCountCommand       `cmd:"" help:"Draw numbers in counting sessions."`
-	LegacyGet   benchLegacyGetCommand   `cmd:"" help:"Get files in the original protocol, a connection for each."`
-	LegacyDraw  benchLegacyDrawCommand  `cmd:"" help:"Draw numbers in the original protocol, a connection a client."`
-	LegacyCount benchLegacyCountCommand `cmd:"" help:"Count as the original clients do, in their time, and check what the server has kept."`
+	LegacyGet   benchLegacyGetCommand   `cmd:"" help:"Get files over the original protocol, one on each connection."`
+	LegacyDraw  benchLegacyDrawCommand  `cmd:"" help:"Draw numbers over the original protocol, one connection for each client."`
+	LegacyCount benchLegacyCountCommand `cmd:"" help:"Count as the original clients do, at their pace, and check the register at the end."`
 }
 
-// benchFlags are those of every load.
+// benchFlags are the flags of every load.
 type benchFlags struct {
-	Clients int           `default:"1" placeholder:"N" help:"How many clients there are at once (${default})."`
-	For     time.Duration `default:"10s" placeholder:"DURATION" help:"How long they work (${default})."`
-	PID     int           `name:"pid" placeholder:"PID" help:"The server's process ID, if it runs on this machine and that is a Linux: its memory and processor time are reported too."`
+	Clients int           `default:"1" placeholder:"N" help:"Number of clients at a time (${default})."`
+	For     time.Duration `default:"10s" placeholder:"DURATION" help:"Duration of the load (${default})."`
+	PID     int           `name:"pid" placeholder:"PID" help:"Process ID of a server on this machine, on Linux: its memory and processor time are measured too."`
 }
 
-// run lets load loose, and prints what came of it.
-func (f *benchFlags) run(ctx context.Context, load bench.Load, s streams, out output) error {
+func (f *benchFlags) check() error {
 	if f.Clients < 1 {
-		return usageError{errors.New("--clients: must be 1 at least")}
+		return errors.New("--clients: must be 1 at least")
 	}
 	if f.For <= 0 {
-		return usageError{errors.New("--for: must be longer than nothing")}
-	}
-	opts := bench.Options{Clients: f.Clients, For: f.For, PID: f.PID}
-	if terminal.Is(s.err) {
-		opts.Progress = s.err
-	}
-	report, err := bench.Run(ctx, load, opts)
-	if err != nil {
-		return err
-	}
-	if err := printReport(report, out); err != nil {
-		return err
-	}
-	if report.Errors > 0 {
-		return fmt.Errorf("errors: %d", report.Errors)
+		return errors.New("--for: must be longer than nothing")
 	}
 	return nil
 }
 
-func printReport(report *bench.Report, out output) error {
-	if out.json {
-		return out.print(report, "")
+// run runs load and prints the result.
+func (f *benchFlags) run(ctx context.Context, load bench.Load, p *program) error {
+	opts := bench.Options{Clients: f.Clients, For: f.For, PID: f.PID}
+	if terminal.Is(p.err) {
+		opts.Progress = p.err
 	}
-	for _, line := range report.Lines() {
+	result, err := bench.Run(ctx, load, opts)
+	if err != nil {
+		return err
+	}
+	if err := printResult(result, p.output); err != nil {
+		return err
+	}
+	if result.Errors > 0 {
+		return fmt.Errorf("errors: %d", result.Errors)
+	}
+	return nil
+}
+
+func printResult(result *bench.Result, out output) error {
+	if out.json {
+		return out.print(result, "")
+	}
+	for _, line := range result.Lines() {
 		if err := out.print(nil, "%s", line); err != nil {
 			return err
 		}
@@ -68,38 +73,42 @@ func printReport(report *bench.Report, out output) error {
 
 type benchGRPCFlags struct {
 	benchFlags
-	Connections int `placeholder:"N" help:"How many connections the clients share; if left out, each has its own."`
+	Connections int `placeholder:"N" help:"Number of connections that the clients share; one for each client if left out."`
 }
 
-// run is benchFlags.run for a load that newLoad makes of connections.
-func (f *benchGRPCFlags) run(ctx context.Context, line *commandLine, newLoad func([]grpc.ClientConnInterface) bench.Load, s streams, out output) error {
+func (f *benchGRPCFlags) check() error {
 	if f.Connections < 0 {
-		return usageError{errors.New("--connections: must not be negative")}
+		return errors.New("--connections: must not be negative")
 	}
+	return f.benchFlags.check()
+}
+
+// run runs a load that newLoad creates for connections.
+func (f *benchGRPCFlags) run(ctx context.Context, newLoad func([]grpc.ClientConnInterface) bench.Load, p *program) error {
 	n := max(f.Clients, 1)
 	if f.Connections > 0 {
 		n = min(n, f.Connections)
 	}
 	conns := make([]grpc.ClientConnInterface, n)
 	for i := range conns {
-		conn, err := line.dial()
+		conn, err := p.flags.dial()
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
 		conns[i] = conn
 	}
-	return f.benchFlags.run(ctx, newLoad(conns), s, out)
+	return f.benchFlags.run(ctx, newLoad(conns), p)
 }
 
 type benchFileFlags struct {
-	File []string         `required:"" sep:"none" placeholder:"NAME" help:"The file to get. May be repeated: each client then gets one after the other."`
-	Rate units.Base2Bytes `placeholder:"SIZE" help:"The most bytes a second that one client takes, such as 256KiB (no limit)."`
+	File []string         `required:"" sep:"none" placeholder:"NAME" help:"The file to get. May be repeated: each client gets them in turn."`
+	Rate units.Base2Bytes `placeholder:"SIZE" help:"Maximum bytes a second of one client, such as 256KiB (no limit)."`
 }
 
-func (f *benchFileFlags) validate() error {
+func (f *benchFileFlags) checkRate() error {
 	if f.Rate < 0 {
-		return usageError{errors.New("--rate: must not be negative")}
+		return errors.New("--rate: must not be negative")
 	}
 	return nil
 }
@@ -107,30 +116,37 @@ func (f *benchFileFlags) validate() error {
 type benchGetCommand struct {
 	benchGRPCFlags
 	benchFileFlags
-	Stub     bool `xor:"how" help:"With the client that is generated from the API (this is the default)."`
-	Download bool `xor:"how" help:"With the client that the get command uses."`
+	Stub     bool `xor:"how" help:"Use the generated client (the default)."`
+	Download bool `xor:"how" help:"Use the client of the get command."`
 }
 
-func (c *benchGetCommand) Run(ctx context.Context, line *commandLine, s streams, out output) error {
-	if err := c.validate(); err != nil {
-		return err
-	}
-	return c.run(ctx, line, func(conns []grpc.ClientConnInterface) bench.Load {
+// AfterApply implements command.
+func (c *benchGetCommand) AfterApply() error {
+	return cmp.Or(c.check(), c.checkRate())
+}
+
+// Run implements command.
+func (c *benchGetCommand) Run(ctx context.Context, p *program) error {
+	return c.run(ctx, func(conns []grpc.ClientConnInterface) bench.Load {
 		return &bench.Get{Conns: conns, Files: c.File, Rate: int64(c.Rate), Download: c.Download}
-	}, s, out)
+	}, p)
 }
 
 type benchDrawCommand struct{ benchGRPCFlags }
 
-func (c *benchDrawCommand) Run(ctx context.Context, line *commandLine, s streams, out output) error {
-	return c.run(ctx, line, func(conns []grpc.ClientConnInterface) bench.Load {
+// AfterApply implements command.
+func (c *benchDrawCommand) AfterApply() error { return c.check() }
+
+// Run implements command.
+func (c *benchDrawCommand) Run(ctx context.Context, p *program) error {
+	return c.run(ctx, func(conns []grpc.ClientConnInterface) bench.Load {
 		return &bench.Draw{Conns: conns}
-	}, s, out)
+	}, p)
 }
 
-// benchIDFlag is for loads whose clients are registered.
+// benchIDFlag is the flag of loads with registered clients.
 type benchIDFlag struct {
-	FirstID int32 `name:"first-id" default:"0" placeholder:"ID" help:"The ID of the first client (${default}); the others have those that follow."`
+	FirstID int32 `name:"first-id" default:"0" placeholder:"ID" help:"ID of the first client (${default}); the others have the next ones."`
 }
 
 type benchCountCommand struct {
@@ -138,15 +154,19 @@ type benchCountCommand struct {
 	benchIDFlag
 }
 
-func (c *benchCountCommand) Run(ctx context.Context, line *commandLine, s streams, out output) error {
-	return c.run(ctx, line, func(conns []grpc.ClientConnInterface) bench.Load {
+// AfterApply implements command.
+func (c *benchCountCommand) AfterApply() error { return c.check() }
+
+// Run implements command.
+func (c *benchCountCommand) Run(ctx context.Context, p *program) error {
+	return c.run(ctx, func(conns []grpc.ClientConnInterface) bench.Load {
 		return &bench.Count{Conns: conns, FirstID: c.FirstID}
-	}, s, out)
+	}, p)
 }
 
 type benchLegacyFlags struct {
 	benchFlags
-	Legacy string `default:"localhost:2004" placeholder:"HOST:PORT" help:"Where the server speaks the original protocols (${default})."`
+	Legacy string `default:"localhost:2004" placeholder:"HOST:PORT" help:"Address of the original protocols (${default})."`
 }
 
 type benchLegacyGetCommand struct {
@@ -154,11 +174,14 @@ type benchLegacyGetCommand struct {
 	benchFileFlags
 }
 
-func (c *benchLegacyGetCommand) Run(ctx context.Context, s streams, out output) error {
-	if err := c.validate(); err != nil {
-		return err
-	}
-	return c.run(ctx, &bench.LegacyGet{Addr: c.Legacy, Files: c.File, Rate: int64(c.Rate)}, s, out)
+// AfterApply implements command.
+func (c *benchLegacyGetCommand) AfterApply() error {
+	return cmp.Or(c.check(), c.checkRate())
+}
+
+// Run implements command.
+func (c *benchLegacyGetCommand) Run(ctx context.Context, p *program) error {
+	return c.run(ctx, &bench.LegacyGet{Addr: c.Legacy, Files: c.File, Rate: int64(c.Rate)}, p)
 }
 
 type benchLegacyDrawCommand struct {
@@ -166,8 +189,12 @@ type benchLegacyDrawCommand struct {
 	benchIDFlag
 }
 
-func (c *benchLegacyDrawCommand) Run(ctx context.Context, s streams, out output) error {
-	return c.run(ctx, &bench.LegacyDraw{Addr: c.Legacy, FirstID: c.FirstID}, s, out)
+// AfterApply implements command.
+func (c *benchLegacyDrawCommand) AfterApply() error { return c.check() }
+
+// Run implements command.
+func (c *benchLegacyDrawCommand) Run(ctx context.Context, p *program) error {
+	return c.run(ctx, &bench.LegacyDraw{Addr: c.Legacy, FirstID: c.FirstID}, p)
 }
 
 type benchLegacyCountCommand struct {
@@ -175,6 +202,10 @@ type benchLegacyCountCommand struct {
 	benchIDFlag
 }
 
-func (c *benchLegacyCountCommand) Run(ctx context.Context, s streams, out output) error {
-	return c.run(ctx, &bench.LegacyCount{Addr: c.Legacy, FirstID: c.FirstID}, s, out)
+// AfterApply implements command.
+func (c *benchLegacyCountCommand) AfterApply() error { return c.check() }
+
+// Run implements command.
+func (c *benchLegacyCountCommand) Run(ctx context.Context, p *program) error {
+	return c.run(ctx, &bench.LegacyCount{Addr: c.Legacy, FirstID: c.FirstID}, p)
 }

@@ -38,7 +38,7 @@ func TestBench(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
-		var r bench.Report
+		var r bench.Result
 		if err := json.Unmarshal([]byte(out), &r); err != nil {
 			t.Fatalf("%s printed %q: %v", args, out, err)
 		}
@@ -49,7 +49,7 @@ func TestBench(t *testing.T) {
 }
 
 // TestBenchErrors has answers that are wrong: the report is printed, and the
-// program has failed.
+// runProgram has failed.
 func TestBenchErrors(t *testing.T) {
 	files := &fakeserver.Files{Before: func(call *fakeserver.Call, _ int64, resp *filesv1.GetResponse) error {
 		if call.Number >= 2 {

@@ -5,15 +5,13 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc"
-
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// clientsPage is how many clients are asked for at once: the most that a server
-// sends.
+// clientsPage is how many clients are requested at once: the maximum of a server.
 const clientsPage = 1000
 
+// clientsCommand prints the register.
 type clientsCommand struct{}
 
 type clientRecord struct {
@@ -47,21 +45,22 @@ func newClientRecord(c *numbersv1.Client) clientRecord {
 	return r
 }
 
-func (*clientsCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, out output) error {
-	numbers := numbersv1.NewNumberServiceClient(conn)
+// Run implements command.
+func (*clientsCommand) Run(ctx context.Context, p *program) error {
+	numbers := numbersv1.NewNumberServiceClient(p.conn)
 	return pages(ctx, func(ctx context.Context, token string) (string, error) {
 		page, err := numbers.ListClients(ctx, &numbersv1.ListClientsRequest{PageSize: clientsPage, PageToken: token})
 		if err != nil {
 			return "", err
 		}
-		if token == "" && !out.json {
-			if err := out.print(nil, clientsHeader, "ID", "VALUE", "INCREMENT", "SESSIONS", "DOOR", "LAST BY GRPC", "LAST BY LEGACY"); err != nil {
+		if token == "" && !p.json {
+			if err := p.print(nil, clientsHeader, "ID", "VALUE", "INCREMENT", "SESSIONS", "DOOR", "LAST BY GRPC", "LAST BY LEGACY"); err != nil {
 				return "", err
 			}
 		}
 		for _, c := range page.GetClients() {
 			r := newClientRecord(c)
-			if err := out.print(r, clientsRow, r.ClientID, r.LastValue, r.LastNumber, r.ActiveSessions, r.Door, lastTime(r.LastGRPC), lastTime(r.LastLegacy)); err != nil {
+			if err := p.print(r, clientsRow, r.ClientID, r.LastValue, r.LastNumber, r.ActiveSessions, r.Door, lastTime(r.LastGRPC), lastTime(r.LastLegacy)); err != nil {
 				return "", err
 			}
 		}
@@ -74,7 +73,7 @@ const (
 	clientsRow    = "%6d %20d %9d %8d  %-6s  %-19s  %s"
 )
 
-// lastTime is when a door was used last, or a dash where it never was.
+// lastTime returns the time at which a door was last used, or a dash for never.
 func lastTime(t time.Time) string {
 	if t.IsZero() {
 		return "-"

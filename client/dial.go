@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// window is how much a server may send ahead of what has been read, in bytes,
-	// for a stream and for the connection: one segment of a download.
+	// window is the flow-control window of a stream and of the connection, in bytes: one
+	// segment of a download.
 	window = 16 << 20
-	// readBuffer is how much is read from the connection at once, in bytes: some
-	// HTTP/2 frames of 16 KiB, and no more than the processor's cache holds.
+	// readBuffer is the size of reads from the connection, in bytes: some HTTP/2 frames of
+	// 16 KiB, and little enough for the processor's cache.
 	readBuffer = 128 << 10
-	// callTimeout bounds the calls that are answered at once.
+	// callTimeout bounds calls that the server answers at once.
 	callTimeout = 30 * time.Second
 )
 
@@ -36,10 +36,10 @@ type dialFlags struct {
 	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"The private key to --tls-cert (PEM)."`
 }
 
-// dial prepares a connection. It is made when it is first used.
+// dial returns a connection, which connects when it is first used.
 func (f dialFlags) dial() (*grpc.ClientConn, error) {
 	if !strings.Contains(f.Addr, ":/") {
-		// Without a port gRPC would take that of HTTPS.
+		// Without a port gRPC would use that of HTTPS.
 		if _, _, err := net.SplitHostPort(f.Addr); err != nil {
 			return nil, usageError{fmt.Errorf("--addr: %w", err)}
 		}

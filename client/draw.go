@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 
-	"google.golang.org/grpc"
-
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
+// drawCommand draws one number.
 type drawCommand struct {
-	Parity string `arg:"" optional:"" enum:"even,odd,any" default:"any" help:"even or odd; if left out, either."`
+	Parity string `arg:"" optional:"" enum:"even,odd,any" default:"any" help:"even or odd; either if left out."`
 }
 
 var parities = map[string]numbersv1.Parity{
@@ -23,10 +22,11 @@ type drawRecord struct {
 	Parity string `json:"parity"`
 }
 
-func (c *drawCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, out output) error {
+// Run implements command.
+func (c *drawCommand) Run(ctx context.Context, p *program) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	r, err := numbersv1.NewNumberServiceClient(conn).Draw(ctx, &numbersv1.DrawRequest{Parity: parities[c.Parity]})
+	r, err := numbersv1.NewNumberServiceClient(p.conn).Draw(ctx, &numbersv1.DrawRequest{Parity: parities[c.Parity]})
 	if err != nil {
 		return err
 	}
@@ -34,5 +34,5 @@ func (c *drawCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, ou
 	if r.GetParity() == numbersv1.Parity_PARITY_ODD {
 		parity = "odd"
 	}
-	return out.print(drawRecord{r.GetNumber(), parity}, "%d", r.GetNumber())
+	return p.print(drawRecord{r.GetNumber(), parity}, "%d", r.GetNumber())
 }

@@ -6,11 +6,11 @@ import (
 	"google.golang.org/grpc/mem"
 )
 
-// frameSize is the most bytes of an HTTP/2 frame in gRPC.
+// frameSize is the maximum size of an HTTP/2 frame in gRPC, in bytes.
 const frameSize = 16 << 10
 
-// framePool is gRPC's own pool of buffers, but for those of full frames: gRPC clears
-// each before it is filled from the network, which is a seventh of the work of a
+// framePool is gRPC's own pool of buffers, except for those of full frames. gRPC clears
+// each of these before it is filled from the network, which is a seventh of the work of a
 // download.
 type framePool struct {
 	mem.BufferPool

@@ -7,18 +7,17 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"google.golang.org/grpc"
-
 	"example.com/parity/client/download"
 	"example.com/parity/client/internal/terminal"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
+// getCommand downloads files.
 type getCommand struct {
 	Names  []string `arg:"" name:"name" help:"The files' names on the server."`
-	Output string   `short:"o" placeholder:"FILE" help:"Where to put the one file; - writes it to standard output."`
-	Dir    string   `short:"d" placeholder:"DIR" help:"The directory to put the files below, each under its name (the current directory)."`
-	Force  bool     `help:"Replace files that are there."`
+	Output string   `short:"o" placeholder:"FILE" help:"Local path of a single file; - is standard output."`
+	Dir    string   `short:"d" placeholder:"DIR" help:"Directory below which the files are stored, each under its name (the current directory)."`
+	Force  bool     `help:"Replace existing local files."`
 }
 
 type getRecord struct {
@@ -31,16 +30,17 @@ type getRecord struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// toStdout is the output file that stands for standard output.
+// toStdout is the output file that means standard output.
 const toStdout = "-"
 
-func (c *getCommand) validate(json bool) error {
+// AfterApply implements command.
+func (c *getCommand) AfterApply(line *commandLine) error {
 	switch {
 	case c.Output != "" && c.Dir != "":
 		return errors.New("--output and --dir: set one of them at most")
 	case c.Output != "" && len(c.Names) > 1:
 		return fmt.Errorf("--output: takes one file, and there are %d names; use --dir", len(c.Names))
-	case c.Output == toStdout && json:
+	case c.Output == toStdout && line.JSON:
 		return errors.New("--json: standard output is for the file where --output is -")
 	case c.Output != "":
 		return nil
@@ -60,8 +60,7 @@ func (c *getCommand) validate(json bool) error {
 	return nil
 }
 
-// actual returns where a file of that path is, or would be: as far as its directories
-// are there, links among them are followed.
+// actual returns path without symbolic links, as far as its directories exist.
 func actual(path string) string {
 	dir, base := filepath.Split(filepath.Clean(path))
 	if dir == "" {
@@ -76,23 +75,21 @@ func actual(path string) string {
 	return filepath.Join(actual(dir), base)
 }
 
-func (c *getCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s streams, out output) error {
-	if err := c.validate(out.json); err != nil {
-		return usageError{err}
-	}
-	files := filesv1.NewFileServiceClient(conn)
+// Run implements command.
+func (c *getCommand) Run(ctx context.Context, p *program) error {
+	files := filesv1.NewFileServiceClient(p.conn)
 	if len(c.Names) == 1 {
-		return c.get(ctx, files, c.Names[0], s, out)
+		return c.get(ctx, files, c.Names[0], p)
 	}
-	// The others are wanted though one fails.
+	// A failure does not stop the other downloads.
 	failed := failures{of: len(c.Names)}
 	for _, name := range c.Names {
-		err := c.get(ctx, files, name, s, out)
+		err := c.get(ctx, files, name, p)
 		if err == nil {
 			continue
 		}
 		failed.errs = append(failed.errs, err)
-		fmt.Fprintf(s.err, "client: %s: %s\n", terminal.Escape(name), terminal.Error(err))
+		fmt.Fprintf(p.err, "client: %s: %s\n", terminal.Escape(name), terminal.Error(err))
 		if ctx.Err() != nil {
 			break
 		}
@@ -103,8 +100,7 @@ func (c *getCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s s
 	return nil
 }
 
-// failures are what went wrong with some of many files. Each was told when it
-// happened.
+// failures are the errors of some of many files. Each has been printed.
 type failures struct {
 	errs []error
 	of   int
@@ -113,14 +109,14 @@ type failures struct {
 func (f failures) Error() string { return fmt.Sprintf("%d of %d files failed", len(f.errs), f.of) }
 
 // get downloads one file.
-func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, name string, s streams, out output) error {
-	bar := progress{w: s.err, name: name}
+func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, name string, p *program) error {
+	bar := progress{w: p.err, name: name}
 	say := func(line string) {
 		bar.clear()
-		fmt.Fprintln(s.err, line)
+		fmt.Fprintln(p.err, line)
 	}
 	opts := download.Options{Force: c.Force, Notice: say}
-	if terminal.Is(s.err) && (c.Output != toStdout || !terminal.Is(s.out)) {
+	if terminal.Is(p.err) && (c.Output != toStdout || !terminal.Is(p.out)) {
 		opts.Progress = bar.update
 	}
 	defer bar.clear()
@@ -129,7 +125,7 @@ func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, n
 	var err error
 	switch c.Output {
 	case toStdout:
-		_, err = download.Copy(ctx, files, name, s.out, opts)
+		_, err = download.Copy(ctx, files, name, p.out, opts)
 		return err
 	case "":
 		r, err = download.GetBelow(ctx, files, name, c.Dir, opts)
@@ -146,8 +142,8 @@ func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, n
 		verified, checked = "file", "checksum right"
 	}
 	say(fmt.Sprintf("%s: %d bytes, %s", terminal.Escape(r.Path), r.Bytes, checked))
-	if !out.json {
+	if !p.json {
 		return nil
 	}
-	return out.print(getRecord{r.Name, r.Path, r.Bytes, r.Resumed, r.Version, verified, r.Elapsed.Seconds()}, "")
+	return p.print(getRecord{r.Name, r.Path, r.Bytes, r.Resumed, r.Version, verified, r.Elapsed.Seconds()}, "")
 }

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/grpc"
-
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
+// listCommand prints the files in the cache, or all.
 type listCommand struct {
-	All bool `help:"Print all files that the server has, with * before the cached ones."`
+	All bool `help:"Print all files of the server, with * before the cached ones."`
 }
 
 type fileRecord struct {
@@ -23,8 +22,9 @@ type fileRecord struct {
 	Cached    bool      `json:"cached"`
 }
 
-func (c *listCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s streams, out output) error {
-	files := filesv1.NewFileServiceClient(conn)
+// Run implements command.
+func (c *listCommand) Run(ctx context.Context, p *program) error {
+	files := filesv1.NewFileServiceClient(p.conn)
 	source := filesv1.Source_SOURCE_CACHE
 	if c.All {
 		source = filesv1.Source_SOURCE_DIRECTORY
@@ -36,7 +36,7 @@ func (c *listCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s 
 			return "", err
 		}
 		for _, f := range page.GetFiles() {
-			if err := c.print(out, f); err != nil {
+			if err := c.print(p.output, f); err != nil {
 				return "", err
 			}
 		}
@@ -44,7 +44,7 @@ func (c *listCommand) Run(ctx context.Context, conn grpc.ClientConnInterface, s 
 		return page.GetNextPageToken(), nil
 	})
 	if err == nil {
-		fmt.Fprintf(s.err, "cache: %d of %d bytes used\n", last.GetCacheUsedBytes(), last.GetCacheCapacityBytes())
+		fmt.Fprintf(p.err, "cache: %d of %d bytes used\n", last.GetCacheUsedBytes(), last.GetCacheCapacityBytes())
 	}
 	return err
 }
@@ -61,8 +61,8 @@ func (c *listCommand) print(out output, f *filesv1.File) error {
 	return out.print(r, "%s%12d  %s  %s", mark, r.SizeBytes, localTime(r.Modified), r.Name)
 }
 
-// pages calls fetch for one page after another. Fetch is given the page's token
-// and returns the next one's, empty after the last page.
+// pages calls fetch for one page after another. fetch gets the token of its page and
+// returns that of the next one, which is empty after the last page.
 func pages(ctx context.Context, fetch func(ctx context.Context, token string) (next string, err error)) error {
 	token := ""
 	for {
@@ -75,7 +75,7 @@ func pages(ctx context.Context, fetch func(ctx context.Context, token string) (n
 		case next == "":
 			return nil
 		case next == token:
-			return errors.New("the server gives the same page again")
+			return errors.New("the server repeats a page")
 		}
 		token = next
 	}

@@ -1,6 +1,5 @@
-// Command client uses a Parity server over gRPC: it draws numbers, counts, and
-// lists and downloads files. Data goes to standard output, everything else to
-// standard error.
+// Command client uses a Parity server over gRPC: it draws numbers, counts, and lists and
+// downloads files. Data goes to standard output, messages to standard error.
 package main
 
 import (
@@ -28,7 +27,7 @@ func main() {
 	err := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "client:", terminal.Error(err))
-		if ctx.Err() != nil { // whatever the error says, that is why
+		if ctx.Err() != nil { // which is the cause, whatever the error says
 			os.Exit(exitInterrupted)
 		}
 	}
@@ -41,8 +40,8 @@ type streams struct {
 	out, err io.Writer
 }
 
-// commandLine is what can be said on it. Each flag can also be said in the
-// environment: --tls-ca as PARITY_CLIENT_TLS_CA.
+// commandLine is the syntax of the command line. Each flag can be set by an environment
+// variable as well: --tls-ca by PARITY_CLIENT_TLS_CA.
 type commandLine struct {
 	dialFlags
 	Version kong.VersionFlag `env:"-" help:"Print the version, and exit."`
@@ -51,28 +50,51 @@ type commandLine struct {
 	Draw    drawCommand    `cmd:"" help:"Draw one number."`
 	Count   countCommand   `cmd:"" help:"Count up, and report and draw as the counting clients do."`
 	Clients clientsCommand `cmd:"" help:"Print the register of clients."`
-	List    listCommand    `cmd:"" help:"Print the files that are in the server's cache."`
-	Get     getCommand     `cmd:"" help:"Download a file, or go on with a download that was interrupted."`
-	Bench   benchCommand   `cmd:"" help:"Put load on a server and measure what it does with it."`
+	List    listCommand    `cmd:"" help:"Print the files in the server's cache."`
+	Get     getCommand     `cmd:"" help:"Download files, or resume interrupted downloads."`
+	Bench   benchCommand   `cmd:"" help:"Put load on a server, and measure it."`
 }
 
-// run does what args say.
+// command is the shape of a command: a struct of its flags with these methods, beside
+// its tests in a file of its own. The parser calls AfterApply, which checks what the
+// parser cannot; its errors name the flag. A command without such checks has none.
+type command interface {
+	// AfterApply() error
+	Run(ctx context.Context, p *program) error
+}
+
+var _ = []command{
+	(*drawCommand)(nil), (*countCommand)(nil), (*clientsCommand)(nil), (*listCommand)(nil), (*getCommand)(nil),
+	(*benchGetCommand)(nil), (*benchDrawCommand)(nil), (*benchCountCommand)(nil),
+	(*benchLegacyGetCommand)(nil), (*benchLegacyDrawCommand)(nil), (*benchLegacyCountCommand)(nil),
+}
+
+// program is what commands run with.
+type program struct {
+	streams
+	output // to standard output
+	flags  dialFlags
+	conn   grpc.ClientConnInterface // to the server of flags
+}
+
+// run runs the command that args name.
 func run(ctx context.Context, args []string, s streams) error {
 	var line commandLine
-	helped := false
+	printed := false
 	parser, err := kong.New(&line,
 		kong.Name("client"),
 		kong.Description("Use a Parity server over gRPC."),
 		kong.DefaultEnvars("PARITY_CLIENT"),
 		kong.Vars{"version": version.String()},
 		kong.Writers(s.out, s.err),
-		kong.Exit(func(int) { helped = true }),
+		kong.Exit(func(int) { printed = true }),
+		kong.Bind(&line),
 	)
 	if err != nil {
 		return err
 	}
-	command, err := parser.Parse(args)
-	if helped {
+	parsed, err := parser.Parse(args)
+	if printed { // the help or the version
 		return nil
 	}
 	if err != nil {
@@ -83,12 +105,11 @@ func run(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	defer conn.Close()
-	command.BindTo(ctx, (*context.Context)(nil))
-	command.BindTo(conn, (*grpc.ClientConnInterface)(nil))
-	return command.Run(s, output{s.out, line.JSON})
+	p := &program{streams: s, output: output{s.out, line.JSON}, flags: line.dialFlags, conn: conn}
+	return parsed.Selected().Target.Addr().Interface().(command).Run(ctx, p)
 }
 
-// usageError is a command line that means nothing.
+// usageError is a mistake in the command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -102,8 +123,8 @@ const (
 	exitInterrupted = 130 // by a signal, before it was done
 )
 
-// exitStatus is what the program ends with after run has returned err. Of many files,
-// all must have been found missing.
+// exitStatus returns the exit status for an error of run. Of many files, all must have
+// been missing for exitNotFound.
 func exitStatus(err error) int {
 	var many failures
 	switch {

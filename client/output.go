@@ -8,15 +8,14 @@ import (
 	"example.com/parity/client/internal/terminal"
 )
 
-// output is where a command prints its results: as lines for people, or each as
-// a JSON object on a line of its own.
+// output prints the results of a command: as lines for people, or as one JSON object on
+// each line.
 type output struct {
 	w    io.Writer
 	json bool
 }
 
-// print prints one result in the form that was asked for: record, or the line
-// of the format and its arguments.
+// print prints one result: record as JSON, or the line of the format and its arguments.
 func (o output) print(record any, format string, args ...any) error {
 	line := ""
 	if o.json {

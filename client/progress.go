@@ -40,7 +40,7 @@ func (p *progress) update(done, size int64) {
 	_ = p.bar.Set64(done) // a bar that cannot be drawn is no loss
 }
 
-// clear makes room for a line of text.
+// clear removes the bar, to print a line of text.
 func (p *progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()

@@ -63,11 +63,7 @@ var code = regexp.MustCompile("`([^`]+)`")
 
 // TestImportTable compares the table of architecture.md with the packages.
 func TestImportTable(t *testing.T) {
-	text, err := os.ReadFile("architecture.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(text), "\n## Imports\n")
+	_, section, found := strings.Cut(read(t, "architecture.md"), "\n## Imports\n")
 	if !found {
 		t.Fatal("no section Imports")
 	}
@@ -142,18 +138,9 @@ var link = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
 
 // TestLinks follows the links of all documents to files of this repository.
 func TestLinks(t *testing.T) {
-	documents, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents = append(documents, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"), filepath.Join(root, "legacytcp/testdata/README.md"))
 	links := 0
-	for _, document := range documents {
-		text, err := os.ReadFile(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+	for _, document := range documents(t) {
+		for _, m := range link.FindAllStringSubmatch(read(t, document), -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}

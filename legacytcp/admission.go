@@ -2,20 +2,20 @@ package legacytcp
 
 import "net/netip"
 
-// admission decides who gets a place. All places, and those of one address, are
-// bounded; where they are taken, a newcomer gets the place of the connection that has
-// been silent for longest, for who means to speak does so at once. Nothing in it
-// depends on how many connections there are. The gateway's mutex guards it.
+// admission limits the connections, in all and per address. Beyond a limit, a new
+// connection replaces the one that has been silent longest: real clients send something
+// at once. No operation depends on the number of connections. The gateway's mutex guards
+// it.
 type admission struct {
 	limits  Limits
-	trusted []netip.Prefix // networks whose addresses are not bounded
+	trusted []netip.Prefix // networks whose addresses have no limit
 
 	conns     map[*conn]struct{}
 	silent    queue // those that have not sent a byte
 	addresses map[netip.Addr]*address
 }
 
-// address is a client's address, or the network that one client may have all of.
+// address is a client's address, or the smallest network that one client may own.
 type address struct {
 	conns  int
 	silent queue
@@ -28,8 +28,8 @@ func newAdmission(limits Limits, trusted []netip.Prefix) admission {
 	}
 }
 
-// add gives c a place, or tells why not. Another one may have lost its place to c; it
-// has been marked as such and is to be closed.
+// add gives c a place, or returns why not. If c replaces another connection, that one is
+// marked as displaced and returned, and must be closed.
 func (a *admission) add(c *conn) (lost *conn, refused Reason) {
 	key, bounded := a.key(c.addr.Addr())
 	if of := a.addresses[key]; bounded && of != nil && of.conns >= a.limits.MaxConnsPerAddress {
@@ -61,7 +61,7 @@ func (a *admission) add(c *conn) (lost *conn, refused Reason) {
 	return lost, ""
 }
 
-// heard notes that c is silent no more. It reports whether c still has its place.
+// heard records that c is no longer silent. It reports whether c still has its place.
 func (a *admission) heard(c *conn) bool {
 	if !c.displaced {
 		a.unqueue(c)
@@ -93,17 +93,17 @@ func (a *admission) unqueue(c *conn) {
 	}
 }
 
-// ipv6Client is the network that the holder of one IPv6 connection has at least: all
+// ipv6Client is the prefix length of the smallest IPv6 network that a client owns: all
 // its addresses count as one.
 const ipv6Client = 64
 
-// key is what connections from addr are counted by, if they are bounded.
+// key returns the key by which connections from addr are counted, if they are limited.
 func (a *admission) key(addr netip.Addr) (_ netip.Addr, bounded bool) {
 	if contains(a.trusted, addr) {
 		return netip.Addr{}, false
 	}
 	if addr.Is6() {
-		network, _ := addr.WithZone("").Prefix(ipv6Client) // no address is shorter
+		network, _ := addr.WithZone("").Prefix(ipv6Client) // it fails only for shorter addresses
 		addr = network.Addr()
 	}
 	return addr, true
@@ -111,7 +111,7 @@ func (a *admission) key(addr netip.Addr) (_ netip.Addr, bounded bool) {
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	for _, p := range prefixes {
-		if p.Contains(addr.WithZone("")) { // no prefix contains a zoned address
+		if p.Contains(addr.WithZone("")) { // a prefix contains no address with a zone
 			return true
 		}
 	}
@@ -126,7 +126,7 @@ const (
 	queues = iota
 )
 
-// queue is a list of connections that costs nothing to leave: they are its links.
+// queue is a linked list of connections, which are its links: leaving it costs nothing.
 type queue struct {
 	which       int
 	front, back *conn

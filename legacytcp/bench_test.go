@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/tcptest"
 )
 
-// The benchmarks are named door/shape. The door "tcp" is the least that a Go
-// program can do for the same bytes, and so the measure of the others.
-
+// BenchmarkDraw and BenchmarkGet are named door/shape. The door "tcp" is a minimal Go program
+// that sends the same bytes: compare the others with it.
 func BenchmarkDraw(b *testing.B) {
 	b.Run("legacy/draw", func(b *testing.B) {
 		nc, err := net.Dial("tcp", serveLegacy(b, newStubFiles()))
@@ -28,7 +29,7 @@ func BenchmarkDraw(b *testing.B) {
 		roundTrips(b, p)
 	})
 	b.Run("tcp/draw", func(b *testing.B) {
-		addr := serveTCP(b, func(nc net.Conn) {
+		addr := tcptest.Serve(b, func(nc *net.TCPConn) {
 			var buf [512]byte
 			for {
 				if _, err := nc.Read(buf[:]); err != nil {
@@ -71,7 +72,7 @@ func BenchmarkGet(b *testing.B) {
 			fetches(b, serveLegacy(b, files), size)
 		})
 		b.Run("tcp/"+shape, func(b *testing.B) {
-			fetches(b, serveTCP(b, func(nc net.Conn) {
+			fetches(b, tcptest.Serve(b, func(nc *net.TCPConn) {
 				var buf [1024]byte
 				if _, err := nc.Read(buf[:]); err != nil {
 					return
@@ -116,7 +117,7 @@ func fetches(b *testing.B, addr string, size int) {
 	}
 }
 
-// serveLegacy serves a gateway that nobody watches.
+// serveLegacy serves a gateway without a log and metrics.
 func serveLegacy(b *testing.B, files *stubFiles) (addr string) {
 	var cfg Config
 	cfg.Numbers, cfg.Files = inProcess(b, newStubNumbers(), files)
@@ -127,27 +128,5 @@ func serveLegacy(b *testing.B, files *stubFiles) (addr string) {
 	}
 	go g.Serve(l, Both)
 	b.Cleanup(func() { g.Shutdown(context.Background()) })
-	return l.Addr().String()
-}
-
-// serveTCP serves connections with nothing but serve and a close.
-func serveTCP(b *testing.B, serve func(net.Conn)) (addr string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer nc.Close()
-				serve(nc)
-			}()
-		}
-	}()
 	return l.Addr().String()
 }

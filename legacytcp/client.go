@@ -17,7 +17,7 @@ import (
 // replyQuiet is how long a number without a sentinel waits for more digits.
 const replyQuiet = 20 * time.Millisecond
 
-// ErrNotFound says that the server does not have the file.
+// ErrNotFound means that the server does not have the file.
 var ErrNotFound = errors.New("file not found")
 
 // NumberConn is a client's connection in the number dialect. Report and Close
@@ -27,12 +27,12 @@ type NumberConn struct {
 
 	mu     sync.Mutex // guards the fields below; held by the one Draw that waits
 	in     input
-	broken error // why nothing can be drawn any more
+	broken error // why no more draws are possible
 }
 
 // DialNumbers connects to addr as client id and returns the value that the
-// server has for it. The ID goes out bare and a reply may come bare, as the
-// original programs have it.
+// server has for it. It sends the ID bare, and accepts bare replies, as the original
+// programs do.
 func DialNumbers(ctx context.Context, addr string, id int32) (*NumberConn, int64, error) {
 	nc, err := dial(ctx, addr)
 	if err != nil {
@@ -47,15 +47,15 @@ func DialNumbers(ctx context.Context, addr string, id int32) (*NumberConn, int64
 	return c, last, nil
 }
 
-// Report tells the server the value that the client has counted to.
+// Report reports the value that the client has counted to.
 func (c *NumberConn) Report(value int64) error {
 	_, err := c.nc.Write(appendRequest(nil, requestReport, value))
 	return err
 }
 
-// Draw asks for a number and waits for it. PARITY_UNSPECIFIED: either parity, at
-// random. After an error, also ctx's, the connection is good for nothing but
-// Close: a reply that came late would be taken for the next one.
+// Draw draws a number. PARITY_UNSPECIFIED: either parity, at random. After an error, even
+// that of ctx, the connection can only be closed: a late reply would be taken for the
+// next one.
 func (c *NumberConn) Draw(ctx context.Context, p numbersv1.Parity) (int32, error) {
 	kind := requestEven
 	if p == numbersv1.Parity_PARITY_ODD || p == numbersv1.Parity_PARITY_UNSPECIFIED && rand.N(2) == 0 {
@@ -119,8 +119,8 @@ func (c *NumberConn) readReply() ([]byte, error) {
 		switch {
 		case n > 0:
 		case bare && isTimeout(err):
-			// Nothing reads between two calls of ask, so that the next one's
-			// context is all that may set a deadline again.
+			// Nothing reads between two calls of ask, so only the context of the
+			// next one can set a deadline again.
 			return c.in.take(), c.nc.SetReadDeadline(time.Time{})
 		case errors.Is(err, io.EOF):
 			return nil, io.ErrUnexpectedEOF
@@ -150,14 +150,13 @@ func List(ctx context.Context, addr string) (names []string, err error) {
 	return unpickleNames(pickle)
 }
 
-// Fetch writes the file of that name from the server at addr to w, and returns
-// how many bytes it wrote. ErrNotFound: the reply is DefaultNotFound and nothing
-// else, of which nothing is written; the protocol cannot tell a file with that
-// content from none. A reset is an error: what was written is not the file.
+// Fetch writes the file of that name from the server at addr to w, and returns how many
+// bytes it wrote. The error is ErrNotFound, and nothing is written, if the reply is
+// exactly DefaultNotFound: the protocol cannot tell a file with that content from a
+// missing one. A reset is an error: the file is incomplete.
 //
-// A port that speaks both dialects takes digits, alone or with a blank behind
-// them, for a client's ID. A file with such a name must be asked of a port that
-// speaks the file dialect alone.
+// A port with both dialects takes digits, alone or followed by a space, for a client ID.
+// Files with such names are available only on a port with the file dialect alone.
 func Fetch(ctx context.Context, addr, name string, w io.Writer) (n int64, err error) {
 	if name == "" || name == "list" || len(name) > maxName {
 		return 0, fmt.Errorf("%q cannot be asked for in this protocol", name)
@@ -170,7 +169,7 @@ func Fetch(ctx context.Context, addr, name string, w io.Writer) (n int64, err er
 	release := bind(ctx, nc)
 	defer func() { err = release(err) }()
 
-	head := make([]byte, len(DefaultNotFound)+1) // longer than the text, to see that nothing follows
+	head := make([]byte, len(DefaultNotFound)+1) // one byte more than the text, to see whether it is all
 	k, err := io.ReadFull(nc, head)
 	head = head[:k]
 	whole := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -208,8 +207,8 @@ func dial(ctx context.Context, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", addr)
 }
 
-// bind lets ctx's end fail what is under way on nc. The function it returns
-// undoes that, and replaces the error that ctx's end caused by its cause.
+// bind makes reads and writes of nc fail when ctx ends. The function that it returns
+// undoes that, and replaces the error of such a read or write by that of ctx.
 func bind(ctx context.Context, nc net.Conn) (release func(error) error) {
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	return func(err error) error {

@@ -15,8 +15,10 @@ import (
 	"google.golang.org/grpc/codes"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/tcptest"
 )
 
+// TestNumberClient reports, draws and reconnects, with and without bare replies.
 func TestNumberClient(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		t.Run(fmt.Sprintf("bare=%v", bare), func(t *testing.T) {
@@ -67,6 +69,7 @@ func TestNumberClient(t *testing.T) {
 	}
 }
 
+// TestNumberClientErrors checks that an error of Draw is final.
 func TestNumberClientErrors(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	d.Numbers.before = func(ctx context.Context, req *numbersv1.CountRequest) error {
@@ -85,7 +88,7 @@ func TestNumberClientErrors(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	for range 2 { // what was given up stays so
+	for range 2 { // the second one with a context that has not ended
 		if _, err := c.Draw(ctx, numbersv1.Parity_PARITY_ODD); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Draw = %v, want %v", err, context.DeadlineExceeded)
 		}
@@ -93,7 +96,7 @@ func TestNumberClientErrors(t *testing.T) {
 	}
 }
 
-// TestNumberClientReplies has servers that reply in their own way.
+// TestNumberClientReplies has servers whose replies are split, bare, or invalid.
 func TestNumberClientReplies(t *testing.T) {
 	for _, tt := range []struct {
 		replies []string // one write each
@@ -108,7 +111,7 @@ func TestNumberClientReplies(t *testing.T) {
 		{[]string{"fifty-seven "}, 0, true},
 		{[]string{strings.Repeat("5", 64)}, 0, true},
 	} {
-		addr := serveOnce(t, func(nc net.Conn) {
+		addr := tcptest.Serve(t, func(nc *net.TCPConn) {
 			io.ReadFull(nc, make([]byte, 1))
 			for _, r := range tt.replies {
 				io.WriteString(nc, r)
@@ -118,7 +121,7 @@ func TestNumberClientReplies(t *testing.T) {
 		})
 		c, last, err := DialNumbers(t.Context(), addr, 7)
 		if last != tt.want || (err != nil) != tt.fails {
-			t.Errorf("%q was read as %d, %v, want %d", tt.replies, last, err, tt.want)
+			t.Errorf("DialNumbers with replies %q = %d, %v, want %d", tt.replies, last, err, tt.want)
 		}
 		if err == nil {
 			c.Close()
@@ -126,11 +129,12 @@ func TestNumberClientReplies(t *testing.T) {
 	}
 }
 
+// TestList lists an empty cache and one with several pages.
 func TestList(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	names, err := List(t.Context(), d.Addr)
 	if err != nil || len(names) != 0 {
-		t.Errorf("List of nothing = %q, %v", names, err)
+		t.Errorf("List of an empty cache = %q, %v", names, err)
 	}
 	want := []string{"größe", "a b", "c", "d", "e"}
 	for _, name := range want {
@@ -141,6 +145,8 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestFetch fetches files that resemble the not-found text, files that fail, and to a writer
+// that fails.
 func TestFetch(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	for i, content := range []string{
@@ -166,7 +172,7 @@ func TestFetch(t *testing.T) {
 	for _, content := range []string{"", "half of", strings.Repeat("half of", 1<<20)} {
 		d.Files.add("broken", stubFile{data: []byte(content), code: codes.Internal})
 		if _, err := Fetch(t.Context(), d.Addr, "broken", io.Discard); err == nil || errors.Is(err, ErrNotFound) {
-			t.Errorf("Fetch of a file that breaks off = %v, want an error", err)
+			t.Errorf("Fetch of a file that fails = %v, want an error", err)
 		}
 	}
 	for _, content := range []string{"x", strings.Repeat("x", 1<<20)} {
@@ -183,9 +189,10 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
+// TestClientContext has a server that never answers.
 func TestClientContext(t *testing.T) {
 	silent := func() string {
-		return serveOnce(t, func(nc net.Conn) { io.Copy(io.Discard, nc) })
+		return tcptest.Serve(t, func(nc *net.TCPConn) { io.Copy(io.Discard, nc) })
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -202,28 +209,4 @@ func TestClientContext(t *testing.T) {
 	if _, err := Fetch(ctx, silent(), "file", io.Discard); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Fetch = %v, want %v", err, context.DeadlineExceeded)
 	}
-}
-
-// serveOnce serves one connection with serve.
-func serveOnce(t *testing.T, serve func(net.Conn)) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		nc, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer nc.Close()
-		serve(nc)
-	}()
-	t.Cleanup(func() {
-		l.Close()
-		<-done
-	})
-	return l.Addr().String()
 }

@@ -10,27 +10,25 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// DefaultNotFound is what the original server answers for a file that it does
-// not have.
+// DefaultNotFound is the original server's answer to a request for a missing file.
 const DefaultNotFound = "File not found"
 
-// Config says what a Gateway serves and how. Only the two services are needed.
+// Config configures a Gateway. Only the two services are required.
 type Config struct {
-	// Numbers and Files are the services that the legacy clients' requests go
-	// to.
+	// Numbers and Files are the services behind the gateway.
 	Numbers numbersv1.NumberServiceClient
 	Files   filesv1.FileServiceClient
 
-	// Logger gets the reason of every close and every bad frame. Nil: discard.
+	// Logger receives the reason of every close, and bad frames. Nil: none.
 	Logger *slog.Logger
-	// Metrics counts connections and bad frames. Nil: nobody does.
+	// Metrics counts connections and bad frames. Nil: none.
 	Metrics Metrics
 
-	// Allow lists where clients may connect from. IPv4 clients of an IPv6 socket
-	// are matched as IPv4. Empty: everyone.
+	// Allow lists the networks from which clients may connect. IPv4 clients of an IPv6
+	// socket are matched as IPv4. Empty: all.
 	Allow []netip.Prefix
-	// TrustedNetworks are those of address translators and proxies, behind which many
-	// clients have one address: MaxConnsPerAddress does not hold for them.
+	// TrustedNetworks are networks such as NATs and proxies, whose addresses each stand
+	// for many clients: MaxConnsPerAddress does not apply to them.
 	TrustedNetworks []netip.Prefix
 	// NotFound is the answer to a request for a file that does not exist.
 	// Empty: DefaultNotFound.
@@ -39,20 +37,20 @@ type Config struct {
 	// byte for byte as the original server did. Default: false.
 	BareReplies bool
 
-	// Limits, of which every zero field means its default.
+	// Limits; a zero field means its default.
 	Limits Limits
 }
 
-// Limits bounds what one client can take from the others. The limits of the
-// protocols themselves, such as the length of a frame, cannot be changed.
+// Limits bounds what one client can take from the others. The limits of the protocols
+// themselves, such as the length of a frame, are fixed.
 type Limits struct {
-	// MaxConns is the most connections at a time, over all listeners. The next one
-	// gets the place of the one that has been silent for longest; if all have sent
-	// something, it is closed at once. Default: 16,384.
+	// MaxConns is the maximum of open connections of all listeners. The next one replaces
+	// the one that has been silent longest; if all have sent something, it is closed at
+	// once. Default: 16,384.
 	MaxConns int
-	// MaxConnsPerAddress is the same for the connections of one address, or of an
-	// IPv6 network of 64 bits. Default: 12,288, three quarters of MaxConns's: ten
-	// thousand clients may come through one address translator.
+	// MaxConnsPerAddress is the same for the connections of one address, or one IPv6
+	// network of 64 bits. Default: 12,288, three quarters of MaxConns: ten thousand
+	// clients may be behind one NAT.
 	MaxConnsPerAddress int
 	// FirstByteTimeout is how long a client may take to send its first byte.
 	// Default: 10 s.
@@ -60,21 +58,21 @@ type Limits struct {
 	// IdleTimeout is how long a client of the number dialect may send nothing.
 	// Default: 5 min, many times the original's 500 ms between reports.
 	IdleTimeout time.Duration
-	// ReportRate is how many values of a session are reported in a second, and at
-	// once. Beyond it newer values stand for older ones. Default: 1,000, where the
-	// original reports two.
+	// ReportRate is the maximum of values of a session that are reported in a second,
+	// after a burst of as many. Beyond it newer values replace older ones. Default: 1,000;
+	// original clients report two.
 	ReportRate int
-	// WriteTimeout is how long a write may go without one byte of progress.
+	// WriteTimeout is how long a write may make no progress.
 	// Default: 30 s.
 	WriteTimeout time.Duration
-	// Quiet is how long no byte may come until a request without a terminator
-	// is taken for complete. Default: 20 ms.
+	// Quiet is the time without input after which a request without a terminator is
+	// complete. Default: 20 ms.
 	Quiet time.Duration
-	// UpstreamWait is how long a new connection waits for a service that is
-	// UNAVAILABLE. Default: 5 s.
+	// UpstreamWait is how long a new connection waits for an UNAVAILABLE service.
+	// Default: 5 s.
 	UpstreamWait time.Duration
-	// UpstreamRecovery is how long a number session that is under way does, and
-	// how long any first response may take. Default: 30 s.
+	// UpstreamRecovery is how long an open number session waits for it, and how long any
+	// first response may take. Default: 30 s.
 	UpstreamRecovery time.Duration
 }
 
@@ -92,14 +90,13 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// Metrics is told what happens to connections. Every accepted connection is one
-// Opened and, later, one Closed, also if it is refused at once; so a gauge that
-// both move shows how many are open. The methods are called concurrently.
+// Metrics receives events. Every accepted connection is one Opened and, later, one
+// Closed, even if it is refused at once. The methods are called concurrently.
 type Metrics interface {
 	Opened()
 	Closed(Reason)
 	BadFrame()
-	// Merged tells of values that newer ones stood for.
+	// Merged counts values that newer ones replaced.
 	Merged(values int)
 }
 

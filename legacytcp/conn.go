@@ -15,28 +15,29 @@ import (
 )
 
 const (
-	// glance is how long a reader whose time is up looks once more. What arrived
-	// while its goroutine had to wait for a processor came in time, and a busy
-	// machine must not cut a client ID in two.
+	// glance is the timeout of one more read after a timeout. Input that arrived while the
+	// goroutine waited for a processor was in time: a busy machine must not cut a client
+	// ID in two.
 	glance = time.Millisecond
 
-	// lingerTime and lingerBytes bound what is still read, and thrown away, of a
-	// client that was answered before it had said all.
+	// lingerTime and lingerBytes bound how much is read and discarded from a client that
+	// is still sending after its answer.
 	lingerTime  = time.Second
 	lingerBytes = 1 << 20
 
-	// deadlineSlack is the part of a timeout by which it may be early. Moving a
-	// deadline costs as much as a system call, so one that is still good for
-	// the rest is left alone: 1.2 s of 5 min.
+	// deadlineSlack is the fraction of a timeout by which it may be early: 1.2 s of 5 min.
+	// Setting a deadline costs as much as a system call, so one that is nearly right is
+	// kept.
 	deadlineSlack = 256
 
-	// writeLooks is how often in a WriteTimeout a writer looks whether there was
-	// progress, so that a client is closed at most a quarter of it too late.
+	// writeLooks is how often in a WriteTimeout a writer checks for progress: a client is
+	// closed at most a quarter of the timeout late.
 	writeLooks = 4
 )
 
-// conn is one connection of a legacy client. Only its own goroutine uses it,
-// but for cancel, reset, wake, watch, and what belongs to the gateway.
+// conn is the TCP connection of a legacy client, of either dialect: it reads and writes
+// with deadlines, finds the dialect, and closes. Only its own goroutine uses it, except
+// for cancel, reset, wake, watch, and the fields of the gateway.
 type conn struct {
 	g      *Gateway
 	nc     net.Conn
@@ -48,13 +49,13 @@ type conn struct {
 
 	readBy, writeBy time.Time // the deadlines in force
 	in              input
-	spoke           bool // whether the client has sent anything
+	spoke           bool // whether the client has sent a byte
 
-	watch watch // of the call whose answer is waited for
+	watch watch // of the call in progress
 
 	// These belong to the gateway's admission.
-	of        *address // where the connection is counted; nil: nowhere
-	displaced bool     // whether it lost its place to another
+	of        *address // where the connection is counted; nil: not
+	displaced bool     // whether another connection replaced it
 	queued    [queues]queueLink
 }
 
@@ -62,7 +63,7 @@ func newConn(g *Gateway, nc net.Conn, d Dialects) *conn {
 	c := &conn{g: g, nc: nc, speaks: d, addr: addrPort(nc.RemoteAddr())}
 	c.peer = c.addr.String()
 	c.ctx, c.cancel = context.WithCancel(metadata.AppendToOutgoingContext(context.Background(),
-		MetadataDoor, "legacy", MetadataPeer, c.peer))
+		MetadataDoor, DoorName, MetadataPeer, c.peer))
 	return c
 }
 
@@ -90,8 +91,8 @@ func (c *conn) run() {
 		c.close(true)
 		c.report(e)
 	default:
-		// First, for a client may be told of the end and come back for the next file
-		// before the processor has got to what comes after.
+		// Before the close: the client may request the next file as soon as it sees EOF,
+		// before this goroutine continues.
 		c.report(e)
 		c.close(false)
 	}
@@ -110,13 +111,13 @@ func (c *conn) report(e ending) {
 	c.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy connection closed", attrs...)
 }
 
-// byStranger reports whether anybody can end a connection so without a service being
-// called for it.
+// byStranger reports whether anybody can cause this ending without a call of a
+// service.
 func (c *conn) byStranger(why Reason) bool {
 	return !c.spoke || why == ReasonBadFrames || why == ReasonFrameTooLong || why == ReasonBadID
 }
 
-// serve reads the first bytes and speaks the dialect that they are of.
+// serve reads the first bytes and serves their dialect.
 func (c *conn) serve() (e ending) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -142,7 +143,7 @@ func (c *conn) serve() (e ending) {
 		case fileDialect:
 			return c.serveFile()
 		}
-		// Digits only, so far.
+		// Only digits so far.
 		if err := c.fill(c.g.limits.Quiet); isTimeout(err) || errors.Is(err, io.EOF) {
 			return c.serveNumbers()
 		} else if err != nil {
@@ -151,7 +152,7 @@ func (c *conn) serve() (e ending) {
 	}
 }
 
-// readEnding tells why no more can be read.
+// readEnding returns the ending for an error of a read.
 func (c *conn) readEnding(err error, onTimeout Reason) ending {
 	switch {
 	case !isTimeout(err):
@@ -165,15 +166,14 @@ func (c *conn) readEnding(err error, onTimeout Reason) ending {
 	return ending{reason: onTimeout}
 }
 
-// fill reads what has come or comes within d, once. Its error is one of
-// isTimeout, io.EOF, or one that says the connection is broken. A shutdown
-// shortens d to the quiet.
+// fill reads once, within d. Its error is a timeout (isTimeout), io.EOF, or that of a
+// broken connection. A shutdown shortens d to the quiet.
 func (c *conn) fill(d time.Duration) error {
 	err := c.read(d)
 	if !isTimeout(err) {
 		return err
 	}
-	c.readBy = time.Time{} // it has passed, or wake has replaced it
+	c.readBy = time.Time{} // it has expired, or wake has replaced it
 	if c.g.isDraining() {
 		return c.read(d)
 	}
@@ -189,22 +189,22 @@ func (c *conn) read(d time.Duration) error {
 		c.readBy = by
 		c.nc.SetReadDeadline(by)
 		if !draining && c.g.isDraining() {
-			c.wake() // the deadline just set may have undone Shutdown's
+			c.wake() // the new deadline may have replaced Shutdown's
 		}
 	}
 	n, err := c.nc.Read(c.in.space())
 	c.in.added(n)
 	if n > 0 {
-		return nil // a net.Conn reports its error again
+		return nil // a net.Conn repeats its error
 	}
 	return err
 }
 
-// wake ends a read that is under way, from any goroutine.
+// wake interrupts a read, from any goroutine.
 func (c *conn) wake() { c.nc.SetReadDeadline(time.Unix(1, 0)) }
 
-// write writes p, for as long as every WriteTimeout brings some progress. What the
-// kernel takes is progress, whether the client reads it or not.
+// write writes p as long as there is progress within every WriteTimeout. Bytes that the
+// kernel accepts are progress, whether the client reads them or not.
 func (c *conn) write(p []byte) error {
 	for idle := 0; len(p) > 0; {
 		d := c.g.limits.WriteTimeout / writeLooks
@@ -225,8 +225,8 @@ func (c *conn) write(p []byte) error {
 	return nil
 }
 
-// writeEnding tells why no more can be written. The client never gets a clean
-// EOF after less than it should have.
+// writeEnding returns the ending for an error of a write. The client never gets a clean
+// EOF after an incomplete answer.
 func writeEnding(err error) ending {
 	if isTimeout(err) {
 		return ending{reason: ReasonWriteTimeout, how: reset}
@@ -240,17 +240,16 @@ func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 // goroutine may call it.
 func (c *conn) reset() {
 	if nc, ok := c.nc.(interface{ SetLinger(sec int) error }); ok {
-		_ = nc.SetLinger(0) // it fails only where there is no connection to reset any more
+		_ = nc.SetLinger(0) // it fails only if there is no connection any more
 	}
 	c.nc.Close()
 }
 
-// close sends EOF and closes. The kernel answers input that nobody has read with a
-// reset, which can destroy a reply that is still under way. So EOF goes out first,
-// which a reset behind it does not undo, and if there is input, or hearOut says
-// that there will be, it is read until the client has closed too. To look for input
-// first and let Close send EOF would be cheaper, but a terminator that arrives in
-// between, some microseconds, turns EOF into a reset.
+// close sends EOF and closes. The kernel answers unread input with a reset, which can
+// destroy a reply in transit. So EOF is sent first, which a later reset does not undo;
+// and if there is input, or hearOut says that there will be, it is read until the client
+// closes too. It would be cheaper to check for input first and let Close send EOF, but a
+// terminator that arrives between the two turns EOF into a reset.
 func (c *conn) close(hearOut bool) {
 	defer c.nc.Close()
 	nc, ok := c.nc.(interface{ CloseWrite() error })

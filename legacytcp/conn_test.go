@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestFillLooksTwice has bytes that arrived in time while the reader had to wait
-// for a processor, so that its deadline came first.
-func TestFillLooksTwice(t *testing.T) {
+// TestFillReadsOnceMore has bytes that arrived in time, while the reader waited for a
+// processor until after its deadline.
+func TestFillReadsOnceMore(t *testing.T) {
 	nc := &lateConn{memoryConn: memoryConn{in: "48 ", segment: 10}, timeouts: 1}
 	c := newConn(New(Config{}), nc, Both)
 	defer c.cancel()
@@ -22,7 +22,7 @@ func TestFillLooksTwice(t *testing.T) {
 	}
 }
 
-// lateConn times out some times before it reads.
+// lateConn fails with a timeout several times before it reads.
 type lateConn struct {
 	memoryConn
 	timeouts int
@@ -36,8 +36,8 @@ func (c *lateConn) Read(p []byte) (int, error) {
 	return c.memoryConn.Read(p)
 }
 
-// TestReportsBehindAFailedReply has a client that is gone when it is replied to,
-// with a report of its own still unread.
+// TestReportsBehindAFailedReply has a client that disconnects before its reply is written.
+// Reports that the gateway has not read yet must still count.
 func TestReportsBehindAFailedReply(t *testing.T) {
 	numbers := newStubNumbers()
 	m := newCounts()

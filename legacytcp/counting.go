@@ -26,21 +26,22 @@ func newRegister(id int32) *numbersv1.CountRequest {
 }
 
 var (
-	// errStreamEnded says that the service ended a stream without an error.
+	// errStreamEnded means that the service ended a stream without an error.
 	errStreamEnded = errors.New("the service ended the session")
-	// errClientEnded says that what the client asked for last is not asked again on a
-	// new stream, for the client has sent EOF, or reset the connection.
+	// errClientEnded means that a request is not repeated on a new stream, because the
+	// client has sent EOF or reset the connection.
 	errClientEnded = errors.New("the service lost the session of a client that had ended")
-	// errNoToken says that the service does not tell how to repeat a report.
+	// errNoToken means that the service does not name its sessions.
 	errNoToken = errors.New("the service does not know repeated reports")
 )
 
-// counting is one client's counting session with the NumberService. It outlives
-// the stream that carries it: when the service becomes UNAVAILABLE, the client is
-// registered on a new one, and recovery says what is to be done there.
+// counting is a [session]'s side of the NumberService: it registers the client, reports
+// values and draws numbers, over one Count stream after another. When the service becomes
+// UNAVAILABLE, counting registers the client on a new stream, and recovery decides what
+// to repeat there.
 //
-// It is half-duplex: whoever asks for something receives until the answer is
-// there. Committed messages wait meanwhile; the service keeps them to the newest.
+// It is half-duplex: a request receives until its answer has arrived. Committed messages
+// wait meanwhile; the service keeps only the newest.
 type counting struct {
 	*conn
 	id       int32
@@ -61,8 +62,7 @@ func (s *counting) begin() (last int64, err error) {
 	return last, err
 }
 
-// report tells the service a value. Where the client has ended and there is no
-// stream, that is left to finish.
+// report reports a value. If the client has ended and there is no stream, finish does it.
 func (s *counting) report(value int64) error {
 	s.recovery.reported(value)
 	if s.stream == nil {
@@ -78,8 +78,8 @@ func (s *counting) report(value int64) error {
 	return err
 }
 
-// draw asks for a number. The error is errClientEnded where the client has ended and
-// the stream was lost before the answer.
+// draw draws a number. The error is errClientEnded if the client has ended and the
+// stream was lost before the answer.
 func (s *counting) draw(req drawRequest) (n int32, err error) {
 	n, err = s.tryDraw(req)
 	if isUnavailable(err) {
@@ -109,8 +109,8 @@ func (s *counting) tryDraw(req drawRequest) (n int32, err error) {
 	return n, err
 }
 
-// finish ends the stream and waits until the last report is durable. Its error
-// says that it may not be.
+// finish ends the stream and waits until the last report is durable. After an error it
+// may not be.
 func (s *counting) finish() error {
 	err := s.tryFinish()
 	if isUnavailable(err) && s.recovery.state.unsaved() {
@@ -125,7 +125,7 @@ func (s *counting) finish() error {
 
 func (s *counting) tryFinish() error {
 	if s.stream == nil {
-		// A client that sent EOF may wait for ours, which says that all is durable.
+		// A client that sent EOF may wait for the gateway's, which says that all is durable.
 		switch s.look(); s.recovery.state {
 		case stateDoubt, stateOwed:
 		case stateAbandoned:
@@ -151,7 +151,7 @@ func (s *counting) tryFinish() error {
 	})
 }
 
-// resume opens a new stream if the last one broke, for a client that is there.
+// resume opens a new stream if the last one failed and the client is still there.
 func (s *counting) resume() error {
 	if s.stream != nil {
 		return nil
@@ -173,8 +173,8 @@ func (s *counting) look() {
 	}
 }
 
-// open opens a stream, registers the client on it, and returns the value that the
-// service had for it. A value in doubt is repeated.
+// open opens a stream, registers the client on it, and returns the last value that the
+// service has for it. It repeats a value that may not be durable.
 func (s *counting) open() (last int64, err error) {
 	if s.recovery.state.unsaved() && !s.recovery.canRepeat() {
 		return 0, errNoToken
@@ -206,7 +206,7 @@ func (s *counting) open() (last int64, err error) {
 	return last, err
 }
 
-// watched calls ask, which waits for the service on the stream, in bounded time.
+// watched calls ask, which waits for the service, and bounds its time.
 func (s *counting) watched(ask func() error) error {
 	s.watch.await(s.conn, s.cancel)
 	defer s.watch.answered()
@@ -219,7 +219,7 @@ func (s *counting) send(req *numbersv1.CountRequest) error {
 		s.sent++
 	}
 	err := s.stream.Send(req)
-	for errors.Is(err, io.EOF) { // which says that Recv knows more
+	for errors.Is(err, io.EOF) { // Recv has the cause
 		if _, why := s.recv(); why != nil {
 			return why
 		}
@@ -230,8 +230,8 @@ func (s *counting) send(req *numbersv1.CountRequest) error {
 	return nil
 }
 
-// recv returns the next response that answers something. It is valid until the next
-// call. If there is none, the stream is dropped.
+// recv returns the next response but Committed. It is valid until the next call. On an
+// error the stream is dropped.
 func (s *counting) recv() (*numbersv1.CountResponse, error) {
 	for {
 		err := s.stream.RecvMsg(&s.resp)

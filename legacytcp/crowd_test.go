@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestCrowd has good clients among silent ones, ones that send a byte now and
-// then, and ones that never read. The good ones see nothing of them, and the bad
-// ones are gone when their limits say.
+// TestCrowd serves good clients together with silent clients, clients that send one byte at a
+// time, and clients that do not read. The good ones are not affected, and the others are
+// closed by their limits.
 func TestCrowd(t *testing.T) {
-	const silent, slow, deaf, good = 100, 50, 10, 20
+	const silent, slow, unread, good = 100, 50, 10, 20
 	d := newDoor(t, Both, Config{Limits: Limits{
 		FirstByteTimeout: 500 * time.Millisecond,
 		WriteTimeout:     time.Second,
@@ -22,7 +22,7 @@ func TestCrowd(t *testing.T) {
 	for range silent {
 		d.dial(t)
 	}
-	for range deaf {
+	for range unread {
 		d.dial(t).send(t, "big")
 	}
 
@@ -62,12 +62,12 @@ func TestCrowd(t *testing.T) {
 		t.Error(err)
 	}
 	d.Counts.await(t, ReasonFirstByteTimeout, silent)
-	d.Counts.await(t, ReasonWriteTimeout, deaf)
+	d.Counts.await(t, ReasonWriteTimeout, unread)
 	d.Counts.await(t, ReasonFrameTooLong, slow)
 	d.Counts.await(t, ReasonClient, good)
 	for i := range good {
 		if got := d.Numbers.value(int32(i)); got != 99 {
-			t.Errorf("client %d is at %d, want 99", i, got)
+			t.Errorf("value of client %d = %d, want 99", i, got)
 		}
 	}
 	if log := d.Log.String(); strings.Contains(log, "panic") {

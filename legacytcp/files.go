@@ -16,13 +16,12 @@ const (
 	maxName    = 1_024       // bytes of a file name, the service's limit
 	maxRequest = maxName + 2 // and CR LF
 
-	// maxBurst is the number of bytes that TCP sends before the first
-	// acknowledgement: ten segments of Ethernet's size.
+	// maxBurst is how many bytes TCP sends before the first acknowledgement: ten segments
+	// of an Ethernet.
 	maxBurst = 14_600
 )
 
-// serveFile answers the one request of a connection, the first part of which has
-// been read.
+// serveFile answers the request of a connection. Its first part has been read.
 func (c *conn) serveFile() ending {
 	tried := 0
 	if req := c.in.unread(); len(req) <= maxRequest && !mayGoOn(req) {
@@ -46,13 +45,13 @@ func (c *conn) serveFile() ending {
 	return c.answerNotFound(closeNow)
 }
 
-// mayGoOn reports whether req means something else if more comes, so that it
-// must not be answered before the quiet.
+// mayGoOn reports whether more bytes would change the meaning of req, so that it must not
+// be answered before the quiet.
 func mayGoOn(req []byte) bool {
 	return string(req) == "list" || string(req) == "list " || bytes.HasSuffix(req, []byte("\r"))
 }
 
-// fillRequest reads until nothing more comes, or too much.
+// fillRequest reads until the quiet, or until the request is too long.
 func (c *conn) fillRequest() error {
 	for len(c.in.unread()) <= maxRequest {
 		if err := c.fill(c.g.limits.Quiet); isTimeout(err) || errors.Is(err, io.EOF) {
@@ -64,7 +63,7 @@ func (c *conn) fillRequest() error {
 	return nil
 }
 
-// answer reports whether there is an answer to req other than "not found".
+// answer answers req, unless the answer would be "not found": then ok is false.
 func (c *conn) answer(req []byte) (e ending, ok bool) {
 	name, end := cutEnd(req)
 	if string(name) == "list" {
@@ -96,11 +95,11 @@ func (c *conn) answerNotFound(how closing) ending {
 	return ending{reason: ReasonServed, how: how}
 }
 
-// answerFile sends the file of that name. It is not ok if there is none.
+// answerFile sends the file of that name. ok is false if there is none.
 func (c *conn) answerFile(name []byte) (e ending, ok bool) {
 	if len(name) > maxName || !utf8.Valid(name) {
-		// No file has such a name. In a process of its own the gateway could
-		// not even ask, for a string that is not UTF-8 cannot be marshalled.
+		// No file has such a name, and protobuf cannot encode a string that is not
+		// UTF-8.
 		return ending{}, false
 	}
 	stream, first, err := c.get(string(name))
@@ -113,8 +112,8 @@ func (c *conn) answerFile(name []byte) (e ending, ok bool) {
 	return c.upstreamEnding(err), true
 }
 
-// get calls Get and returns its first response, for which it waits if the
-// service is UNAVAILABLE.
+// get calls Get and returns its first response. It retries while the service is
+// UNAVAILABLE.
 func (c *conn) get(name string) (stream filesv1.FileService_GetClient, first *filesv1.GetResponse, err error) {
 	c.watch.await(c, c.cancel)
 	defer c.watch.answered()
@@ -127,8 +126,8 @@ func (c *conn) get(name string) (stream filesv1.FileService_GetClient, first *fi
 	return stream, first, err
 }
 
-// sendFile writes the responses' data as they come. They are not copied: the
-// service shares its cache's bytes with the socket.
+// sendFile writes the data of each response as it arrives. Nothing is copied: the socket
+// gets the bytes of the cache.
 func (c *conn) sendFile(stream filesv1.FileService_GetClient, resp *filesv1.GetResponse) ending {
 	for sent := 0; ; {
 		if err := c.write(resp.GetData()); err != nil {
@@ -151,8 +150,8 @@ func (c *conn) sendFile(stream filesv1.FileService_GetClient, resp *filesv1.GetR
 	}
 }
 
-// answerList sends the list of the cached files in the form that the request's
-// end asks for.
+// answerList sends the list of the cached files. The end of the request determines the
+// format.
 func (c *conn) answerList(end string) ending {
 	names, err := c.list()
 	if err != nil {
@@ -176,7 +175,7 @@ func (c *conn) answerList(end string) ending {
 	return servedEnding(len(reply))
 }
 
-// list returns the names of the files in the cache, all pages of them.
+// list returns the names of all files in the cache, page by page.
 func (c *conn) list() (names []string, err error) {
 	c.watch.await(c, c.cancel)
 	defer c.watch.answered()
@@ -201,9 +200,9 @@ func (c *conn) list() (names []string, err error) {
 	return nil, errListTooLong
 }
 
-// servedEnding is that of a reply of so many bytes. Of a long one, much is still
-// in the kernel: a terminator that came after the close would destroy it. For a
-// short one, which is on its way, lingering would cost more than the answer did.
+// servedEnding returns the ending after a reply of sent bytes. Much of a long reply is
+// still in the kernel, and a terminator that arrived after the close would destroy it. A
+// short reply is in transit already, and lingering would cost more than the answer.
 func servedEnding(sent int) ending {
 	if sent > maxBurst {
 		return ending{reason: ReasonServed, how: linger}
@@ -211,7 +210,7 @@ func servedEnding(sent int) ending {
 	return ending{reason: ReasonServed}
 }
 
-// upstreamEnding resets, so that nobody takes what was sent so far for all.
+// upstreamEnding resets, so that an incomplete answer does not look complete.
 func (c *conn) upstreamEnding(err error) ending {
 	return ending{reason: c.upstreamReason(err), how: reset, err: err}
 }

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
-// pattern returns n bytes that are different wherever a piece may be lost.
+// pattern returns n bytes in which a lost or moved piece shows.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -19,6 +21,7 @@ func pattern(n int) []byte {
 	return b
 }
 
+// TestFileSizes fetches files with sizes around the chunk size.
 func TestFileSizes(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	const chunk = 1 << 20
@@ -35,7 +38,7 @@ func TestFileSizes(t *testing.T) {
 	}
 }
 
-// TestNameLengths has names up to the longest, each with every terminator.
+// TestNameLengths requests names around the longest, each with every terminator.
 func TestNameLengths(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{Quiet: 5 * time.Millisecond}})
 	for _, n := range []int{1, maxName - 2, maxName - 1, maxName, maxName + 1} {
@@ -55,8 +58,26 @@ func TestNameLengths(t *testing.T) {
 	}
 }
 
-// TestTooLongIsHeardOut goes on sending after the answer.
-func TestTooLongIsHeardOut(t *testing.T) {
+// TestFailureResets has services that fail before the first byte of a file and after it. A
+// clean EOF would make an incomplete file look complete.
+func TestFailureResets(t *testing.T) {
+	d := newDoor(t, Both, Config{})
+	for name, f := range map[string]stubFile{
+		"unreadable":  {code: codes.Internal},
+		"changed":     {data: []byte("1234"), code: codes.Aborted},
+		"no checksum": {data: []byte("1234"), noChecksum: true},
+	} {
+		d.Files.add(name, f)
+		p := d.dial(t)
+		p.send(t, name)
+		p.receive(t, string(f.data))
+		p.receiveEnd(t, true)
+	}
+	d.Counts.await(t, ReasonUpstream, 3)
+}
+
+// TestTooLongIsReadToTheEnd sends more after the answer to a request that is too long.
+func TestTooLongIsReadToTheEnd(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	p := d.dial(t)
 	long := strings.Repeat("x", 1100)
@@ -64,16 +85,13 @@ func TestTooLongIsHeardOut(t *testing.T) {
 	p.receive(t, DefaultNotFound)
 	p.send(t, long)
 	p.receiveEnd(t, false)
-	spy, err := d.spy.of(p)
-	if err == nil {
-		err = spy.awaitRead(2 * len(long))
-	}
-	if err != nil || spy.isClosed() {
-		t.Errorf("awaiting that the gateway reads on: %v (closed: %v)", err, spy.isClosed())
+	spy := d.spyOf(t, p)
+	if err := spy.awaitRead(2 * len(long)); err != nil || spy.isClosed() {
+		t.Errorf("reading on after the answer: %v (closed: %v)", err, spy.isClosed())
 	}
 }
 
-// TestQuiet checks what is answered at once and what waits.
+// TestQuiet checks which requests are answered at once and which wait for the quiet.
 func TestQuiet(t *testing.T) {
 	const quiet = 200 * time.Millisecond
 	d := newDoor(t, Both, Config{Limits: Limits{Quiet: quiet}})
@@ -106,8 +124,8 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestLateTerminator sends the terminator when the file is already on its way. A
-// close that leaves it unread would reset the connection and destroy the rest.
+// TestLateTerminator sends the terminator while the file is being sent. A close with the
+// terminator unread would reset the connection and discard the rest of the file.
 func TestLateTerminator(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	data := pattern(3 << 20)

@@ -3,17 +3,17 @@ package legacytcp
 import "strconv"
 
 const (
-	// maxFrame is the number of bytes by which a frame of the number dialect
-	// must have ended. An int64 takes 20 and its end one.
+	// maxFrame is the maximum length of a frame of the number dialect, with its end. An
+	// int64 takes 20 bytes and its end one.
 	maxFrame = 64
 
-	// inputSize holds the longest request of the file dialect, 1,024 bytes, with
-	// CR and LF and one byte more that shows it to be too long. 1,152 is the
-	// size class of the allocator above it.
+	// inputSize has room for the longest request of the file dialect, 1,024 bytes, CR, LF,
+	// and one byte more, which shows that a request is too long. 1,152 is the allocator's
+	// next size class.
 	inputSize = 1_152
 )
 
-// input is what has been read from a connection and not been used yet.
+// input is what has been read from a connection and not been consumed yet.
 type input struct {
 	data       [inputSize]byte
 	start, end int
@@ -21,8 +21,8 @@ type input struct {
 
 func (in *input) unread() []byte { return in.data[in.start:in.end] }
 
-// space returns the free part, which is never empty if there is no complete
-// frame and no frame too long among the unread bytes.
+// space returns the free part. It is never empty unless the unread bytes have a complete
+// frame, or one that is too long.
 func (in *input) space() []byte {
 	if in.start > 0 {
 		in.end = copy(in.data[:], in.unread())
@@ -33,14 +33,14 @@ func (in *input) space() []byte {
 
 func (in *input) added(n int) { in.end += n }
 
-// take uses up all that is unread.
+// take consumes and returns all unread bytes.
 func (in *input) take() []byte {
 	b := in.unread()
 	in.start = in.end
 	return b
 }
 
-// frameState says what next found.
+// frameState is the result of next.
 type frameState uint8
 
 const (
@@ -49,8 +49,8 @@ const (
 	frameTooLong
 )
 
-// next uses up the next frame that is not empty and returns it without its end.
-// It is valid until the next call of space.
+// next consumes the next frame that is not empty and returns it without its end. The
+// frame is valid until the next call of space.
 func (in *input) next() ([]byte, frameState) {
 	for i := in.start; i < in.end; i++ {
 		switch {
@@ -72,22 +72,22 @@ func (in *input) next() ([]byte, frameState) {
 func isEnd(b byte) bool   { return b == ' ' || b == '\r' || b == '\n' }
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// dialect is what a connection's first bytes tell.
+// dialect is what the first bytes of a connection decide.
 type dialect uint8
 
 const (
-	undecided dialect = iota // nothing or digits only: more bytes, or none, will tell
+	undecided dialect = iota // nothing or only digits: more bytes, or none, decide
 	numberDialect
 	fileDialect
 )
 
-// sniff tells the dialect from the first bytes of a connection. Once it is
-// decided, no further byte changes it.
+// sniff returns the dialect of a connection by its first bytes. Further bytes do not
+// change a decision.
 func sniff(first []byte) dialect {
 	for i, b := range first {
 		switch {
 		case isDigit(b) && i == maxFrame-1:
-			return numberDialect // where it is a frame too long
+			return numberDialect // which reports the frame as too long
 		case isDigit(b):
 		case i > 0 && isEnd(b):
 			return numberDialect
@@ -98,7 +98,7 @@ func sniff(first []byte) dialect {
 	return undecided
 }
 
-// requestKind is what a frame of the number dialect asks for.
+// requestKind is the kind of a frame of the number dialect.
 type requestKind uint8
 
 const (
@@ -108,7 +108,7 @@ const (
 	requestOdd
 )
 
-// parseRequest reads a frame; value is that of a report.
+// parseRequest parses a frame. value is that of a report.
 func parseRequest(frame []byte) (kind requestKind, value int64) {
 	switch string(frame) {
 	case "odd":
@@ -123,11 +123,11 @@ func parseRequest(frame []byte) (kind requestKind, value int64) {
 	return requestReport, value
 }
 
-// safeDigits is how many digits fit an int64, whatever they are.
+// safeDigits is the number of digits that always fit into an int64.
 const safeDigits = 18
 
-// parseValue does what strconv.ParseInt does, in half the time for values that are
-// short: of a client that floods the gateway with values, most of the cost is here.
+// parseValue does the same as strconv.ParseInt, in half the time for short values. Most
+// of the cost of a flood of values is here.
 func parseValue(frame []byte) (value int64, ok bool) {
 	digits := frame
 	if digits[0] == '-' || digits[0] == '+' {
@@ -162,8 +162,7 @@ func appendRequest(dst []byte, kind requestKind, value int64) []byte {
 	return append(dst, ' ')
 }
 
-// appendReply appends a reply of the number dialect, bare if it is to be
-// without the sentinel.
+// appendReply appends a reply of the number dialect, without the sentinel if bare.
 func appendReply(dst []byte, n int64, bare bool) []byte {
 	dst = strconv.AppendInt(dst, n, 10)
 	if bare {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// frames returns the frames of s if it is read n bytes at a time, and whether it
-// ended in one too long.
+// frames returns the frames of s, read n bytes at a time, and whether the last one was too
+// long.
 func frames(tb testing.TB, s string, n int) (all []string, tooLong bool) {
 	tb.Helper()
 	var in input
@@ -33,6 +33,7 @@ func frames(tb testing.TB, s string, n int) (all []string, tooLong bool) {
 	}
 }
 
+// TestFrames cuts frames at every kind of boundary, with reads of several sizes.
 func TestFrames(t *testing.T) {
 	long := strings.Repeat("x", maxFrame-1)
 	for _, tt := range []struct {
@@ -60,6 +61,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// TestParseRequest parses valid and invalid requests.
 func TestParseRequest(t *testing.T) {
 	for _, tt := range []struct {
 		frame string
@@ -89,7 +91,7 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
-// TestFramesDoNotAllocate holds for what a client sends twice a second.
+// TestFramesDoNotAllocate covers the path of the frames that each client sends twice a second.
 func TestFramesDoNotAllocate(t *testing.T) {
 	var in input
 	var replies []byte

@@ -92,8 +92,8 @@ func FuzzSniff(f *testing.F) {
 	})
 }
 
-// FuzzNumbers has a session with any bytes, however they are split. Every request
-// is answered, in order, and nothing else.
+// FuzzNumbers plays a session of any bytes, split in any way. Every request must be answered
+// in order, and nothing else.
 func FuzzNumbers(f *testing.F) {
 	f.Add("3748 1 2 odd ", uint16(5))
 	f.Add("7\r\nodd even x odd"+strings.Repeat(" y", 16)+" odd ", uint16(1))
@@ -117,7 +117,7 @@ func FuzzNumbers(f *testing.F) {
 	})
 }
 
-// modelSession answers the whole of what a client sends.
+// modelSession returns the answers to all that a client sends.
 func modelSession(s string, draws []int32) (replies string, value int64, reason Reason) {
 	all, tooLong := modelFrames(s)
 	if len(all) == 0 && !tooLong {
@@ -152,8 +152,8 @@ func modelSession(s string, draws []int32) (replies string, value int64, reason 
 	return replies, value, reason
 }
 
-// FuzzFiles has any request, however it is split, answered by one of the replies
-// that there are; by the right one if it comes in one piece.
+// FuzzFiles sends any request, split in any way. The reply must be one of the possible ones,
+// and the right one if the request is not split.
 func FuzzFiles(f *testing.F) {
 	for _, s := range []string{"list", "list ", "list\r\n", "a", "a b\n", "a\r\n", "\xff", " ", strings.Repeat("x", 1026)} {
 		f.Add(s, uint16(2000))
@@ -215,8 +215,8 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
-// converse serves a client that sends s, n bytes a segment, and its EOF. It
-// returns the gateway's bytes and its reason to close.
+// converse serves a client that sends s in segments of n bytes, and EOF. It returns what the
+// gateway sent and its reason to close.
 func converse(t *testing.T, numbers *stubNumbers, files *stubFiles, d Dialects, s string, n int) (string, Reason) {
 	t.Helper()
 	m := newCounts()
@@ -238,10 +238,10 @@ func converse(t *testing.T, numbers *stubNumbers, files *stubFiles, d Dialects, 
 	return nc.out.String(), reason
 }
 
-// memoryConn is a connection whose client has sent all it ever sends.
+// memoryConn is a connection whose client has sent everything, with EOF.
 type memoryConn struct {
 	in      string
-	segment int // bytes that one Read returns at most
+	segment int // maximum size of a Read, in bytes
 	out     bytes.Buffer
 }
 
@@ -262,7 +262,7 @@ func (c *memoryConn) SetDeadline(time.Time) error      { return nil }
 func (c *memoryConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzPickle round-trips any names.
+// FuzzPickle encodes and decodes any names.
 func FuzzPickle(f *testing.F) {
 	f.Add("f32\x00f1m\x00größe\x00\xff")
 	f.Fuzz(func(t *testing.T, s string) {
@@ -283,7 +283,7 @@ func FuzzPickle(f *testing.F) {
 	})
 }
 
-// FuzzUnpickle reads what any server may send.
+// FuzzUnpickle decodes anything that a server may send.
 func FuzzUnpickle(f *testing.F) {
 	for _, s := range []string{"\x80\x03(X\x01\x00\x00\x00al.", "\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00]\x94(\x8c\x01a\x94e.", "(lp0\nVa\np1\na.", "]q\x00(U\x01ae."} {
 		f.Add([]byte(s))

@@ -13,57 +13,59 @@ import (
 	"time"
 )
 
-// Metadata that the gateway sends with every call it makes, so that a service
-// can tell where the call really came from.
+// Metadata of every call of the gateway, by which a service can tell where the call
+// came from.
 const (
-	MetadataDoor = "parity-door" // always "legacy"
+	MetadataDoor = "parity-door" // always DoorName
 	MetadataPeer = "parity-peer" // IP:port of the legacy client
 )
 
-// Pauses after an accept that failed for want of descriptors or memory; they
-// double from the first to the second, as net/http's do.
+// DoorName is the name of the gateway's door.
+const DoorName = "legacy"
+
+// Pauses after an accept that failed for lack of descriptors or memory. They double
+// from the first to the second, as in net/http.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// maxIdle is how many goroutines without a connection are kept for the next ones.
-// A new goroutine has to grow its stack twice, which takes a tenth of the time
-// that a short file does; what more come at the same moment may have new ones.
+// maxIdle is how many idle goroutines are kept for new connections. A new goroutine has
+// to grow its stack twice, which takes a tenth of the time of a short file. Connections
+// beyond them get new goroutines.
 const maxIdle = 64
 
-// cutTime is how long Shutdown waits for what it has cut. Then a call hangs that
-// heeds no context, and the process has better things to do than to wait for it.
+// cutTime is how long Shutdown waits for connections that it has cut off. One that
+// takes longer is in a call that ignores its context.
 const cutTime = 2 * time.Second
 
-// Dialects says what is spoken on a port.
+// Dialects are the dialects that a port accepts.
 type Dialects int
 
-// What can be spoken.
+// The dialects.
 const (
-	Both      Dialects = iota // the first bytes of a connection tell which
+	Both      Dialects = iota // the first bytes of a connection decide
 	FilesOnly                 // the file dialect, whatever the first bytes are
 )
 
-// Gateway serves legacy clients on any number of listeners. Its limits count
-// over all of them.
+// Gateway serves legacy clients on any number of listeners, which share its limits.
 type Gateway struct {
 	cfg    Config
 	limits Limits
 
 	draining chan struct{}  // closed when Shutdown begins
-	cut      atomic.Bool    // set when Shutdown's patience is over
+	cut      atomic.Bool    // set when Shutdown cuts off connections
 	wg       sync.WaitGroup // of connections, and of the goroutines that serve them
-	waiting  chan *conn     // to a goroutine that has none
-	idle     atomic.Int32   // goroutines that have none
+	waiting  chan *conn     // to an idle goroutine
+	idle     atomic.Int32   // number of idle goroutines
 	tally    tally
 
-	mu        sync.Mutex // guards the fields below, and that no connection is added while draining
+	mu        sync.Mutex // guards the fields below, and keeps connections from being added while draining
 	listeners map[net.Listener]struct{}
 	places    admission
 }
 
-// New returns a Gateway that serves as cfg says.
+// New returns a Gateway.
 func New(cfg Config) *Gateway {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -84,11 +86,11 @@ func New(cfg Config) *Gateway {
 	}
 }
 
-// Serve accepts connections from l, and closes l when it returns: nil after
-// Shutdown, else the error that l failed with. The connections are served on
-// other goroutines and outlive it.
+// Serve accepts connections from l until Shutdown, and then returns nil, or until l
+// fails, and then returns its error. It closes l. Other goroutines serve the connections,
+// also after Serve has returned.
 //
-// TCP keepalive is the listener's business; the connections of net.Listen have 15 s.
+// TCP keepalive is up to the listener; that of net.Listen is 15 s.
 func (g *Gateway) Serve(l net.Listener, d Dialects) error {
 	defer l.Close()
 	if !g.track(l) {
@@ -118,8 +120,8 @@ func (g *Gateway) Serve(l net.Listener, d Dialects) error {
 	}
 }
 
-// isTransient reports whether a later Accept may succeed: the client was gone
-// already, or the process or the system is short of something.
+// isTransient reports whether a later Accept may succeed: the client has disconnected,
+// or the process or the system lacks a resource.
 func isTransient(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
@@ -131,13 +133,13 @@ func isTransient(err error) bool {
 	return false
 }
 
-// accept has nc served, or closes it.
+// accept starts serving nc, or closes it.
 func (g *Gateway) accept(nc net.Conn, d Dialects) {
 	g.cfg.Metrics.Opened()
 	c := newConn(g, nc, d)
 	if reason := g.admit(c); reason != "" {
-		// The kernel resets nc if it has sent something already. Nothing is
-		// lost by that, and a goroutine for it would be.
+		// The kernel resets nc if the client has sent something. A goroutine that
+		// read it first would cost more than that is worth.
 		nc.Close()
 		c.report(ending{reason: reason})
 		return
@@ -145,17 +147,17 @@ func (g *Gateway) accept(nc net.Conn, d Dialects) {
 	select {
 	case g.waiting <- c:
 	default:
-		g.wg.Add(1) // c is counted too, so that a Wait cannot have ended before
+		g.wg.Add(1) // c is counted already, so that no Wait has returned
 		go g.work(c)
 	}
 }
 
-// work serves c, and then whatever connection comes next.
+// work serves c, and then further connections.
 func (g *Gateway) work(c *conn) {
 	defer g.wg.Done()
 	for {
 		c.run()
-		c = nil // or an idle goroutine would hold on to it
+		c = nil // an idle goroutine must not keep it in memory
 		if g.idle.Add(1) > maxIdle {
 			g.idle.Add(-1)
 			return
@@ -169,7 +171,7 @@ func (g *Gateway) work(c *conn) {
 	}
 }
 
-// admit takes c among the connections, or tells why not.
+// admit adds c to the connections, or returns why not.
 func (g *Gateway) admit(c *conn) (refused Reason) {
 	if len(g.cfg.Allow) > 0 && !contains(g.cfg.Allow, c.addr.Addr()) {
 		return ReasonNotAllowed
@@ -184,14 +186,14 @@ func (g *Gateway) admit(c *conn) (refused Reason) {
 		return refused
 	}
 	if lost != nil {
-		lost.nc.Close() // which its goroutine notices
+		lost.nc.Close() // its goroutine notices
 	}
 	g.wg.Add(1)
 	return ""
 }
 
-// heard notes that c has sent something, or will not. It reports whether c still has
-// its place.
+// heard records that c has sent something, or never will. It reports whether c still
+// has its place.
 func (g *Gateway) heard(c *conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -234,15 +236,14 @@ func (g *Gateway) isDraining() bool {
 // Shutdown ends the gateway:
 //
 //  1. The listeners are closed, and Serve returns.
-//  2. Connections that have sent no request are closed. Number sessions process
-//     what has arrived, wait until it is durable, and are closed. Requests for
-//     files are answered to their end. Nobody waits for a service that is
-//     UNAVAILABLE any more.
-//  3. When ctx ends, what is left is cut: calls are cancelled and connections
-//     reset. Shutdown then returns ctx's error, else nil.
+//  2. Connections without a request are closed. Number sessions process the frames that
+//     have arrived, wait until the values are durable, and are closed. Requests for files
+//     are answered completely. Nothing waits for an UNAVAILABLE service any more.
+//  3. When ctx ends, the remaining calls are cancelled and their connections reset.
+//     Shutdown then returns ctx's error, else nil.
 //
-// It returns when no connection and no goroutine is left, but no later than 2 s after
-// ctx's end, if a service hangs that heeds no context.
+// It returns when no connection and no goroutine is left, and at most 2 s after the end
+// of ctx, even if a service hangs and ignores its context.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	defer g.tally.flush()
 	g.drain()
@@ -261,7 +262,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	case <-done:
 		return ctx.Err()
 	case <-time.After(cutTime):
-		return fmt.Errorf("legacytcp: a service does not let go of its callers: %w", ctx.Err())
+		return fmt.Errorf("legacytcp: a service ignores that its calls are cancelled: %w", ctx.Err())
 	}
 }
 

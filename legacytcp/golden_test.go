@@ -1,47 +1,23 @@
 package legacytcp
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc/codes"
 )
 
-// goldenQuiet replaces the 20 ms in replays, so that a busy machine splits
-// nothing that the transcript does not.
+// goldenQuiet replaces the quiet of 20 ms, so that two writes of a transcript arrive within
+// it on a busy machine too.
 const goldenQuiet = 250 * time.Millisecond
 
-// transcript is a file of testdata; the README there tells its form.
-type transcript struct {
-	door   Dialects
-	cfg    Config
-	draws  []int32
-	files  []namedFile
-	except []string // replays that do not hold
-	steps  []step
-}
-
-type namedFile struct {
-	name string
-	stubFile
-}
-
-// step is one line of a transcript.
-type step struct {
-	line int
-	do   string // "C>", "S>", "C> EOF", …
-	data string // of "C>" and "S>"
-}
-
+// TestGolden plays each transcript of testdata against a gateway, whole and in pieces. The
+// README there describes the replays.
 func TestGolden(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
@@ -52,7 +28,7 @@ func TestGolden(t *testing.T) {
 			t.Parallel()
 			tr := parseTranscript(t, path)
 			var g errgroup.Group
-			g.SetLimit(32) // nearly all they do is wait
+			g.SetLimit(32) // they mostly wait
 			for replay, conversations := range map[string][][]step{
 				"whole":  {tr.steps},
 				"bytes":  {tr.byBytes()},
@@ -78,15 +54,16 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// play has the conversation with a new gateway. If exactly, each line of the
-// server must be one write.
+// play plays steps against a new gateway. If exactly, each line of the server must be one
+// write.
 func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 	cfg := tr.cfg
 	cfg.Limits.Quiet = goldenQuiet
 	d := newDoor(t, tr.door, cfg)
 	for _, f := range tr.files {
-		d.Files.add(f.name, f.stubFile)
+		d.Files.add(f.name, stubFile{data: []byte(f.content)})
 	}
+	d.Numbers.strict = true
 	if tr.draws != nil {
 		d.Numbers.draws = tr.draws
 	}
@@ -95,20 +72,17 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 	var spy *spyConn
 	var sent int
 	var want []string
-	connect := func() (err error) {
+	connect := func() {
 		p, sent, want = d.dial(t), 0, nil
-		spy, err = d.spy.of(p)
-		return err
+		spy = d.spyOf(t, p)
 	}
-	if err := connect(); err != nil {
-		return err
-	}
+	connect()
 	for _, s := range steps {
 		var err error
 		switch s.do {
 		case "C>":
 			if err = spy.awaitRead(sent); err != nil || spy.isClosed() {
-				break // the gateway need not hear a client out that it has done with
+				break // after its last answer the gateway may close without reading on
 			}
 			sent += len(s.data)
 			if _, err = p.Write([]byte(s.data)); spy.isClosed() {
@@ -133,9 +107,9 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 				time.Sleep(2 * goldenQuiet)
 			}
 		case "-- reconnect":
-			err = connect()
+			connect()
 		default:
-			err = errors.New("what is that?")
+			err = errors.New("unknown step")
 		}
 		if got := spy.written(); err == nil && exactly && strings.HasPrefix(s.do, "S>") && !slices.Equal(got, want) {
 			err = fmt.Errorf("the server's writes were %.300q, want %.300q", got, want)
@@ -147,7 +121,7 @@ func (tr *transcript) play(t *testing.T, steps []step, exactly bool) error {
 	return nil
 }
 
-// byBytes returns the steps with every byte of the client in a write of its own.
+// byBytes returns the steps with each byte of the client in its own write.
 func (tr *transcript) byBytes() (steps []step) {
 	for _, s := range tr.steps {
 		if s.do != "C>" {
@@ -161,9 +135,8 @@ func (tr *transcript) byBytes() (steps []step) {
 	return steps
 }
 
-// bySplits returns the conversation once for every place where one write of the
-// client can be split in two. Of long writes, both ends and some places between
-// have to do.
+// bySplits returns the steps once for each place where a write of the client can be split
+// in two. In long writes it splits near both ends and at some places between.
 func (tr *transcript) bySplits() (all [][]step) {
 	for i, s := range tr.steps {
 		if s.do != "C>" {
@@ -180,8 +153,8 @@ func (tr *transcript) bySplits() (all [][]step) {
 	return all
 }
 
-// joined returns the steps with all that the client sends on one connection in
-// one write, and all that the server sends after it.
+// joined returns the steps with everything that the client sends on a connection in one
+// write, followed by everything that the server sends.
 func (tr *transcript) joined() (steps []step) {
 	var client, server step
 	flush := func() {
@@ -200,7 +173,7 @@ func (tr *transcript) joined() (steps []step) {
 		case "S>":
 			server = step{s.line, s.do, server.data + s.data}
 		case "C> EOF":
-			// What the server sends before it may come after it as well.
+			// The order of this EOF and the data of the server does not matter.
 			steps = append(steps, step{client.line, client.do, client.data}, s)
 			client = step{}
 		default:
@@ -210,122 +183,4 @@ func (tr *transcript) joined() (steps []step) {
 	}
 	flush()
 	return steps
-}
-
-func parseTranscript(t *testing.T, path string) *transcript {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	tr := &transcript{}
-	sc := bufio.NewScanner(f)
-	for line := 1; sc.Scan(); line++ {
-		if err := tr.parseLine(line, strings.TrimSpace(sc.Text())); err != nil {
-			t.Fatalf("%s:%d: %v", path, line, err)
-		}
-	}
-	if sc.Err() != nil {
-		t.Fatal(sc.Err())
-	}
-	return tr
-}
-
-func (tr *transcript) parseLine(line int, text string) error {
-	word, rest, _ := strings.Cut(text, " ")
-	rest, _, _ = strings.Cut(rest, "  #")
-	rest = strings.TrimSpace(rest)
-	switch word {
-	case "", "#":
-		return nil
-	case "C>", "S>":
-		if rest == "EOF" || rest == "RESET" {
-			tr.steps = append(tr.steps, step{line: line, do: word + " " + rest})
-			return nil
-		}
-		data, err := parseStrings(rest)
-		if len(data) != 1 {
-			return fmt.Errorf("%q: %w", rest, err)
-		}
-		tr.steps = append(tr.steps, step{line, word, data[0]})
-		return nil
-	case "--":
-		tr.steps = append(tr.steps, step{line: line, do: "-- " + rest})
-		return nil
-	}
-	return tr.parseSetting(word, rest)
-}
-
-func (tr *transcript) parseSetting(word, rest string) error {
-	switch word {
-	case "@files-only":
-		tr.door = FilesOnly
-	case "@bare-replies":
-		tr.cfg.BareReplies = true
-	case "@except":
-		tr.except = strings.Fields(rest)
-	case "@draws":
-		for _, f := range strings.Fields(rest) {
-			n, err := strconv.Atoi(f)
-			if err != nil {
-				return err
-			}
-			tr.draws = append(tr.draws, int32(n))
-		}
-	case "@not-found":
-		s, err := parseStrings(rest)
-		if len(s) != 1 {
-			return fmt.Errorf("%q: %w", rest, err)
-		}
-		tr.cfg.NotFound = s[0]
-	case "@file", "@broken-file", "@failing-file", "@refused-file":
-		s, err := parseStrings(rest)
-		if len(s) != 2 {
-			return fmt.Errorf("%q: %w", rest, err)
-		}
-		file := stubFile{data: []byte(s[1]), noChecksum: word == "@broken-file"}
-		switch word {
-		case "@failing-file":
-			file.code = codes.Aborted
-		case "@refused-file":
-			file.code = codes.InvalidArgument
-		}
-		tr.files = append(tr.files, namedFile{s[0], file})
-	default:
-		return fmt.Errorf("unknown word %q", word)
-	}
-	return nil
-}
-
-// parseStrings parses Go strings, each of which may be followed by *N for N
-// times itself, and by another one joined to it by a plus.
-func parseStrings(s string) (all []string, err error) {
-	for joined := false; s != ""; {
-		quoted, err := strconv.QuotedPrefix(s)
-		if err != nil {
-			return nil, err
-		}
-		s = s[len(quoted):]
-		text, err := strconv.Unquote(quoted)
-		if err != nil {
-			return nil, err
-		}
-		if after, ok := strings.CutPrefix(s, "*"); ok {
-			digits, _, _ := strings.Cut(after, " ")
-			n, err := strconv.Atoi(digits)
-			if err != nil {
-				return nil, err
-			}
-			text, s = strings.Repeat(text, n), after[len(digits):]
-		}
-		if joined {
-			all[len(all)-1] += text
-		} else {
-			all = append(all, text)
-		}
-		s, joined = strings.CutPrefix(strings.TrimSpace(s), "+")
-		s = strings.TrimSpace(s)
-	}
-	return all, nil
 }

@@ -1,7 +1,6 @@
 package legacytcp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +12,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/syncbuf"
 )
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for something that must happen.
 const patience = 20 * time.Second
 
 // door is a gateway under test, on one port.
@@ -25,15 +26,15 @@ type door struct {
 	Numbers *stubNumbers
 	Files   *stubFiles
 	Counts  *counts
-	Log     *logBuffer
+	Log     *syncbuf.Buffer
 	spy     *spyListener
 }
 
-// newDoor serves stubs, or what cfg has in their place, on a loopback port until
-// the test ends.
+// newDoor serves the stub services, or the services in cfg, on a loopback port until the
+// test ends.
 func newDoor(tb testing.TB, d Dialects, cfg Config) *door {
 	tb.Helper()
-	t := &door{Numbers: newStubNumbers(), Files: newStubFiles(), Counts: newCounts(), Log: &logBuffer{}}
+	t := &door{Numbers: newStubNumbers(), Files: newStubFiles(), Counts: newCounts(), Log: &syncbuf.Buffer{}}
 	numbers, files := inProcess(tb, t.Numbers, t.Files)
 	if cfg.Numbers == nil {
 		cfg.Numbers = numbers
@@ -55,8 +56,7 @@ func newDoor(tb testing.TB, d Dialects, cfg Config) *door {
 	return t
 }
 
-// checkLog checks that each connection that was counted as closed is in the log, with
-// its reason.
+// checkLog checks that the log has every close that was counted, with its reason.
 func (d *door) checkLog(tb testing.TB) {
 	d.Counts.mu.Lock()
 	defer d.Counts.mu.Unlock()
@@ -72,7 +72,7 @@ func (d *door) checkLog(tb testing.TB) {
 			}
 		}
 		if logged != n {
-			tb.Errorf("%d connections were closed as %q, and %d are in the log", n, reason, logged)
+			tb.Errorf("%d closes for %q are in the log, want %d", logged, reason, n)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func (d *door) serve(tb testing.TB, l net.Listener, dialects Dialects) {
 	go func() { served <- d.Serve(l, dialects) }()
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // whoever wants more patience shuts down himself
+		cancel() // a test of a slower shutdown calls Shutdown itself
 		d.Shutdown(ctx)
 		if err := <-served; err != nil {
 			tb.Errorf("Serve = %v", err)
@@ -101,7 +101,7 @@ func (d *door) dial(tb testing.TB) *peer {
 	return &peer{TCPConn: nc.(*net.TCPConn)}
 }
 
-// peer is a client that is checked byte by byte.
+// peer is a client whose tests compare every byte it receives.
 type peer struct{ *net.TCPConn }
 
 // tcpPair returns both ends of a connection.
@@ -133,7 +133,7 @@ func (p *peer) send(tb testing.TB, s string) {
 	}
 }
 
-// receive checks that want comes next.
+// receive checks that the next bytes are want.
 func (p *peer) receive(tb testing.TB, want string) {
 	tb.Helper()
 	if err := p.expect(want); err != nil {
@@ -151,7 +151,7 @@ func (p *peer) expect(want string) error {
 	return nil
 }
 
-// receiveEnd checks that nothing comes but a clean end, or a reset.
+// receiveEnd checks that nothing follows but EOF, or a reset.
 func (p *peer) receiveEnd(tb testing.TB, reset bool) {
 	tb.Helper()
 	if err := p.expectEnd(reset); err != nil {
@@ -164,7 +164,7 @@ func (p *peer) expectEnd(reset bool) error {
 	rest, err := io.ReadAll(p)
 	wasReset := isReset(err)
 	if len(rest) > 0 || wasReset != reset || err != nil && !wasReset {
-		return fmt.Errorf("got %.200q and %v, want the end (reset: %v)", rest, err, reset)
+		return fmt.Errorf("got %.200q and %v, want nothing more and a close (reset: %v)", rest, err, reset)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (c *counts) Closed(r Reason) { c.change(func() { c.closed[r]++ }) }
 func (c *counts) BadFrame()       { c.change(func() { c.frames++ }) }
 func (c *counts) Merged(n int)    { c.change(func() { c.merged += n }) }
 
-// await waits until n connections were closed for that reason.
+// await waits until n connections have been closed for r.
 func (c *counts) await(tb testing.TB, r Reason, n int) {
 	tb.Helper()
 	c.until(tb, func() error {
@@ -224,134 +224,4 @@ func (c *counts) until(tb testing.TB, check func() error) {
 			tb.Fatal(err)
 		}
 	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// spyListener keeps what the gateway reads from and writes to its connections,
-// so that a test can send the next bytes when the last ones have been read, and
-// knows what was one write.
-type spyListener struct {
-	net.Listener
-
-	mu         sync.Mutex
-	sendBuffer int // of new connections, in bytes; 0: the system's default
-	conns      []*spyConn
-}
-
-func (l *spyListener) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	s := &spyConn{TCPConn: nc.(*net.TCPConn), change: make(chan struct{}, 1)}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.sendBuffer > 0 {
-		s.SetWriteBuffer(l.sendBuffer)
-	}
-	l.conns = append(l.conns, s)
-	return s, nil
-}
-
-func (l *spyListener) setSendBuffer(bytes int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sendBuffer = bytes
-}
-
-// of returns the gateway's side of p.
-func (l *spyListener) of(p *peer) (*spyConn, error) {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		l.mu.Lock()
-		for _, c := range l.conns {
-			if c.RemoteAddr().String() == p.LocalAddr().String() {
-				l.mu.Unlock()
-				return c, nil
-			}
-		}
-		l.mu.Unlock()
-	}
-	return nil, errors.New("the connection was never accepted")
-}
-
-type spyConn struct {
-	*net.TCPConn
-	change chan struct{} // has a value if something changed
-
-	mu     sync.Mutex
-	read   int
-	writes []string
-	closed bool
-}
-
-func (c *spyConn) note(f func()) {
-	c.mu.Lock()
-	f()
-	c.mu.Unlock()
-	select {
-	case c.change <- struct{}{}:
-	default:
-	}
-}
-
-func (c *spyConn) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
-	c.note(func() { c.read += n })
-	return n, err
-}
-
-func (c *spyConn) Write(p []byte) (int, error) {
-	c.note(func() { c.writes = append(c.writes, string(p)) })
-	return c.TCPConn.Write(p)
-}
-
-func (c *spyConn) Close() error {
-	defer c.note(func() { c.closed = true })
-	return c.TCPConn.Close()
-}
-
-// awaitRead waits until the gateway has read n bytes, or will read no more.
-func (c *spyConn) awaitRead(n int) error {
-	timeout := time.After(patience)
-	for {
-		c.mu.Lock()
-		done := c.read >= n || c.closed
-		c.mu.Unlock()
-		if done {
-			return nil
-		}
-		select {
-		case <-c.change:
-		case <-timeout:
-			return fmt.Errorf("the gateway has not read %d bytes", n)
-		}
-	}
-}
-
-func (c *spyConn) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed
-}
-
-func (c *spyConn) written() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.writes
 }

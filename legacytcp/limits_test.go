@@ -16,8 +16,10 @@ import (
 	"google.golang.org/grpc"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/internal/await"
 )
 
+// TestLimitsDefaults checks the defaults of all limits.
 func TestLimitsDefaults(t *testing.T) {
 	want := Limits{
 		MaxConns:           16384,
@@ -38,6 +40,7 @@ func TestLimitsDefaults(t *testing.T) {
 	}
 }
 
+// TestFirstByteTimeout has clients that send nothing.
 func TestFirstByteTimeout(t *testing.T) {
 	const timeout = 60 * time.Millisecond
 	for _, dialects := range []Dialects{Both, FilesOnly} {
@@ -54,25 +57,26 @@ func TestFirstByteTimeout(t *testing.T) {
 	}
 }
 
+// TestIdleTimeout has a client that stops sending inside a frame.
 func TestIdleTimeout(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{IdleTimeout: 300 * time.Millisecond}})
 	p := d.dial(t)
 	p.send(t, "3748 ")
 	p.receive(t, "0 ")
-	for i := range 8 { // twice the timeout in all, never idle
+	for i := range 8 { // for twice the timeout, never idle
 		time.Sleep(75 * time.Millisecond)
 		p.send(t, fmt.Sprintf("%d ", i))
 	}
 	p.send(t, "odd ev")
 	p.receive(t, "79 ")
-	p.receiveEnd(t, false) // half a frame does not keep it open
+	p.receiveEnd(t, false) // an incomplete frame does not keep it open
 	d.Counts.await(t, ReasonIdle, 1)
 	if got := d.Numbers.value(3748); got != 7 {
 		t.Errorf("value = %d, want 7", got)
 	}
 }
 
-// TestWriteTimeout has clients that never read, in both dialects.
+// TestWriteTimeout has clients that do not read, in both dialects.
 func TestWriteTimeout(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{WriteTimeout: 100 * time.Millisecond}})
 	d.Files.add("big", stubFile{data: make([]byte, 64<<20)})
@@ -88,7 +92,7 @@ func TestWriteTimeout(t *testing.T) {
 	for draws := []byte(strings.Repeat("odd ", 1<<14)); ; {
 		if _, err := numbers.Write(draws); err != nil {
 			if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
-				t.Errorf("writing on = %v, want a reset", err)
+				t.Errorf("Write after the timeout = %v, want a reset", err)
 			}
 			break
 		}
@@ -97,12 +101,11 @@ func TestWriteTimeout(t *testing.T) {
 
 	n, err := io.Copy(io.Discard, file)
 	if !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("reading at last = %d bytes and %v, want a reset", n, err)
+		t.Errorf("reading after the timeout = %d bytes and %v, want a reset", n, err)
 	}
 }
 
-// TestWriteDeadlineIsRenewed has replies that are further apart than the timeout
-// for one.
+// TestWriteDeadlineIsRenewed sends replies at intervals longer than the timeout of a write.
 func TestWriteDeadlineIsRenewed(t *testing.T) {
 	const timeout = 50 * time.Millisecond
 	d := newDoor(t, Both, Config{Limits: Limits{WriteTimeout: timeout}})
@@ -116,8 +119,8 @@ func TestWriteDeadlineIsRenewed(t *testing.T) {
 	}
 }
 
-// TestWriteProgress writes to a client that takes some bytes in each timeout, late in
-// it, until it takes none in one.
+// TestWriteProgress writes to a client that accepts some bytes late in each timeout, and
+// then none.
 func TestWriteProgress(t *testing.T) {
 	nc := &slowConn{takes: []int{3, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0}}
 	c := &conn{g: New(Config{}), nc: nc}
@@ -131,11 +134,11 @@ func TestWriteProgress(t *testing.T) {
 		t.Errorf("written %q, want %q", nc.got, "12345678")
 	}
 	if len(nc.takes) != 0 {
-		t.Errorf("%d writes are left", len(nc.takes))
+		t.Errorf("%d expected writes did not happen", len(nc.takes))
 	}
 }
 
-// slowConn takes some bytes of every write, which times out if they are not all.
+// slowConn accepts takes[i] bytes of write i, which times out if that is not all of it.
 type slowConn struct {
 	net.Conn
 	takes []int
@@ -154,6 +157,7 @@ func (c *slowConn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// TestMaxConns counts the connections of two listeners.
 func TestMaxConns(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{MaxConns: 2}})
 	second, err := net.Listen("tcp", "127.0.0.1:0")
@@ -178,18 +182,14 @@ func TestMaxConns(t *testing.T) {
 
 	in.Close()
 	d.Counts.await(t, ReasonClient, 1)
-	for deadline := time.Now().Add(patience); ; { // the place is free a little after that
+	await.That(t, "a place is free", func() bool { // which happens after the close is counted
 		next := d.dial(t)
 		next.send(t, "2 ")
-		if next.expect("0 ") == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("no place became free")
-		}
-	}
+		return next.expect("0 ") == nil
+	})
 }
 
+// TestAllow checks the allow list.
 func TestAllow(t *testing.T) {
 	refused := newDoor(t, Both, Config{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	refused.dial(t).receiveEnd(t, false)
@@ -202,6 +202,7 @@ func TestAllow(t *testing.T) {
 	p.receive(t, "0 ")
 }
 
+// TestContains matches mapped and zoned addresses.
 func TestContains(t *testing.T) {
 	for _, tt := range []struct {
 		allow, addr string
@@ -225,6 +226,7 @@ func TestContains(t *testing.T) {
 	}
 }
 
+// TestBadFramesAreLoggedAndCounted checks that a bad frame is quoted in the log.
 func TestBadFramesAreLoggedAndCounted(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	p := d.dial(t)
@@ -247,6 +249,7 @@ func TestBadFramesAreLoggedAndCounted(t *testing.T) {
 	}
 }
 
+// TestPanicEndsOneConnection checks that the gateway survives a panic.
 func TestPanicEndsOneConnection(t *testing.T) {
 	d := newDoor(t, FilesOnly, Config{Files: panickingFiles{}})
 	for i := range 2 {
@@ -266,6 +269,7 @@ func (panickingFiles) Get(context.Context, *filesv1.GetRequest, ...grpc.CallOpti
 	panic("just so")
 }
 
+// TestAcceptErrors checks that Serve retries transient errors and returns others.
 func TestAcceptErrors(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -293,7 +297,7 @@ func TestAcceptErrors(t *testing.T) {
 	}
 }
 
-// failingListener fails with errs before it accepts.
+// failingListener returns each of errs before it accepts.
 type failingListener struct {
 	net.Listener
 	errs []error

@@ -12,33 +12,34 @@ import (
 )
 
 const (
-	// maxBadFrames is the number of frames that are no requests by which a
-	// client has shown that it speaks another protocol.
+	// maxBadFrames is the number of invalid frames after which a client must be speaking
+	// another protocol.
 	maxBadFrames = 16
 
-	// drainTime is how long at shutdown a session goes on reading: enough for a
-	// full receive buffer, too little for a client that never stops.
+	// drainTime is how long a session keeps reading at shutdown: enough for a full receive
+	// buffer, and a bound for a client that never stops.
 	drainTime = 100 * time.Millisecond
 )
 
-// errLost says that what a client reported last is not known to be durable.
+// errLost means that a client's last value may not be durable.
 var errLost = errors.New("the last value may be lost")
 
-// session is one client of the number dialect. One goroutine does everything in
-// turn: read, handle every complete frame, write the replies, read again.
+// session is the number dialect on a [conn]: it parses frames, passes them to its
+// [counting], and writes the replies. One goroutine does all of that in turn: read, handle
+// every complete frame, write the replies, read again.
 type session struct {
 	*conn
 	counting counting
 	values   values
 
 	replies []byte // to be written before the next read
-	gone    bool   // a write failed: there is nobody to reply to
+	gone    bool   // a write failed: replies are dropped
 	missed  error  // why a draw of a client that had sent EOF was not answered
-	bad     int    // frames that were no requests
+	bad     int    // invalid frames
 }
 
-// serveNumbers serves a client whose first bytes are an ID, which is all that is
-// unread if it is bare.
+// serveNumbers serves a client whose first bytes are an ID. A bare ID is all of the
+// unread input.
 func (c *conn) serveNumbers() ending {
 	first, state := c.in.next()
 	switch state {
@@ -74,7 +75,7 @@ func (c *conn) serveNumbers() ending {
 	return e
 }
 
-// run serves the client to its end, and makes its last report durable.
+// run serves the client until it ends, and then makes its last value durable.
 func (s *session) run() ending {
 	e, failed := s.serve()
 	if failed {
@@ -90,7 +91,7 @@ func (s *session) run() ending {
 	return e
 }
 
-// serve serves the client until it ends, or the service failed.
+// serve serves the client until it ends or the service fails.
 func (s *session) serve() (e ending, failed bool) {
 	var drainBy time.Time
 	for {
@@ -123,11 +124,11 @@ func (s *session) serve() (e ending, failed bool) {
 	}
 }
 
-// failure is the end of a session whose service failed.
+// failure returns the ending of a session whose service failed.
 func (s *session) failure(err error) ending { return ending{reason: s.upstreamReason(err), err: err} }
 
-// handleFrames handles all complete frames that have been read. It failed if the
-// service did.
+// handleFrames handles all complete frames that have been read. failed tells whether the
+// service failed.
 func (s *session) handleFrames() (e ending, over, failed bool) {
 	for {
 		frame, state := s.in.next()
@@ -157,8 +158,8 @@ func (s *session) handleFrames() (e ending, over, failed bool) {
 	}
 }
 
-// draw answers a draw. One that is not answered because the client had sent EOF and
-// the session was lost does not end what is to be done of the rest.
+// draw answers a draw. If the session was lost after the client had sent EOF, the draw
+// stays unanswered, and the remaining frames are still handled.
 func (s *session) draw(req drawRequest) error {
 	if err := s.reportHeld(); err != nil {
 		return err
@@ -180,7 +181,7 @@ func (s *session) badFrame(frame []byte) {
 	if !s.g.tally.ownLine("") {
 		return
 	}
-	// A frame is always shorter than the 64 bytes that the log may show of it.
+	// A frame is always shorter than the 64 bytes that the log may show.
 	s.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy client sent a frame that is no request",
 		slog.String("peer", s.peer), slog.Int("client_id", int(s.counting.id)), slog.String("frame", strconv.Quote(string(frame))))
 }
@@ -189,9 +190,9 @@ func (s *session) reply(n int64) {
 	s.replies = appendReply(s.replies, n, s.g.cfg.BareReplies)
 }
 
-// flush writes the replies. Only a client that does not read is an error: one
-// that is gone, as the original goes while it waits for a number, may have sent
-// reports that are still to be read.
+// flush writes the replies. Only a client that does not read is an error: one that has
+// disconnected, as the original does while it waits for a number, may have sent values
+// that have not been read yet.
 func (s *session) flush() error {
 	if len(s.replies) == 0 || s.gone {
 		return nil

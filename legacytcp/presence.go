@@ -1,11 +1,11 @@
 package legacytcp
 
-// presence is whether the client is still there, as far as can be seen without
+// presence is whether a client is still there, as far as that can be seen without
 // reading from its connection.
 type presence uint8
 
 const (
 	present    presence = iota
 	halfClosed          // it sent EOF; it may still read
-	gone                // it reset the connection, or nobody is there any more
+	gone                // it reset the connection, or is unreachable
 )

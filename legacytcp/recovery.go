@@ -2,40 +2,39 @@ package legacytcp
 
 import "fmt"
 
-// recovery is what is known of a client's session with the service, and so what a
-// lost stream leaves to do. It is a state machine: events come from the service, the
-// client and the stream, next is its only transition function, and counting does what
-// the states say. It holds no stream and makes no call.
+// recovery decides what to repeat after a stream was lost. It is a state machine: events
+// come from the service, the client and the stream; next is its only transition function;
+// and counting acts on the states. It holds no stream and makes no call.
 //
-// What must hold, whatever is lost when: a value is reported again only where it is
-// not known to be durable, it never undoes what somebody else has written since, and
-// nothing is asked or repeated for a client that has gone.
+// Its invariants, whatever is lost at which moment: a value is reported again only if it
+// may not be durable, it never undoes what another session has written since, and nothing
+// is requested or repeated for a client that has gone.
 //
 // # The token of a repeat
 //
-// The service writes a repeat that carries the token of session S only if the
-// record's last writer is S, or if nobody has written since S was registered. The
-// right token is that of the session in which the report was made first, however
-// often the repeat itself was lost. Let a report of session 1 be repeated on session
-// 2, and that be lost too. Then one of these is true:
+// The service writes a repeat with the token of session S only if S is the record's last
+// writer, or if there was no write since S was registered. The right token is that of the
+// session in which the value was first reported, however often the repeat itself is lost.
+// Suppose that a report of session 1 is repeated in session 2, which is lost too. Then
+// there are three cases:
 //
-//   - The repeat was written. The writer is session 2, so that token 1 is refused: the
-//     value is there already. Where the service lost that write before it was durable,
-//     the record is as before, and token 1 writes it.
-//   - The repeat never came. The writer is still session 1, or nobody has written since
-//     it began: token 1 writes it.
-//   - Somebody else has written, before or after the repeat: token 1 is refused.
+//   - The repeat was written. The last writer is session 2, and token 1 is refused: the
+//     value is there already. If the service lost that write before it was durable, the
+//     record is as before, and token 1 writes the value.
+//   - The repeat was not received. The last writer is session 1, or there was no write
+//     since it began: token 1 writes the value.
+//   - Another session has written, before or after the repeat: token 1 is refused.
 //
-// The token of session 2 would be wrong: it also writes where somebody else wrote
-// between the two sessions and the repeat never came. A value that the client reports
-// on session 2 is a write of session 2, which supersedes the one in doubt, and is
-// repeated with the token of session 2. A value that comes while there is no session
-// counts as made in the one that was lost: it may have lain in the socket while
-// another connection of the client went on.
+// The token of session 2 would be wrong: it would also write if another session wrote
+// between the two and the repeat was not received. A value that the client reports in
+// session 2 is a write of session 2. It supersedes the value in doubt, and is repeated
+// with the token of session 2. A value that arrives while there is no session belongs to
+// the lost one: it may have been in the socket while another connection of the client
+// continued.
 type recovery struct {
 	state   recoveryState
-	session string // token of the current session, or else of the last
-	origin  string // token of the session in which value was reported first
+	session string // token of the current session, or of the last one
+	origin  string // token of the session in which value was first reported
 	value   int64  // the last that the client reported
 }
 
@@ -44,20 +43,20 @@ type recoveryState uint8
 
 const (
 	stateFresh     recoveryState = iota // never registered
-	stateSettled                        // in a session; all that was reported is durable
-	stateReported                       // in a session, in which the last value was reported
-	stateRepeated                       // in a session, in which the last value was repeated
-	stateLost                           // the session is lost; all that was reported is durable
-	stateDoubt                          // the session is lost, and the last value may be
+	stateSettled                        // in a session; all reports are durable
+	stateReported                       // in a session; the last value was reported in it
+	stateRepeated                       // in a session; the last value was repeated in it
+	stateLost                           // the session is lost; all reports are durable
+	stateDoubt                          // the session is lost; the last value may be lost
 	stateLeft                           // as stateLost, and the client sends no more
 	stateOwed                           // as stateDoubt, and the client sends no more
 	stateOver                           // nothing is left to do
-	stateAbandoned                      // nothing is done any more; the last value may be lost
+	stateAbandoned                      // nothing more is done; the last value may be lost
 
 	recoveryStates = iota
 )
 
-// recoveryEvent is what happens to a session.
+// recoveryEvent is an event of a session.
 type recoveryEvent uint8
 
 const (
@@ -72,8 +71,7 @@ const (
 	recoveryEvents = iota
 )
 
-// next returns the state that follows s after e. It is not ok where e cannot happen
-// in s.
+// next returns the state that follows s after e. ok is false if e cannot happen in s.
 func (s recoveryState) next(e recoveryEvent) (_ recoveryState, ok bool) {
 	switch s {
 	case stateFresh:
@@ -81,13 +79,13 @@ func (s recoveryState) next(e recoveryEvent) (_ recoveryState, ok bool) {
 		case eventRegistered:
 			return stateSettled, true
 		case eventBroken, eventEnded:
-			return stateFresh, true // who sent an ID and EOF waits for the value
+			return stateFresh, true // a client that sent an ID and EOF waits for the value
 		case eventGone, eventGaveUp:
 			return stateOver, true
 		}
 	case stateSettled, stateReported, stateRepeated:
-		// What the client does is no matter while the session stands: what it sent
-		// is processed in any case.
+		// While the session is open, the state of the client does not matter: what it
+		// sent is processed in any case.
 		switch e {
 		case eventReported:
 			return stateReported, true
@@ -109,7 +107,7 @@ func (s recoveryState) next(e recoveryEvent) (_ recoveryState, ok bool) {
 	case stateLost, stateLeft:
 		switch e {
 		case eventRegistered:
-			return stateSettled, s == stateLost // for whom else?
+			return stateSettled, s == stateLost // only then is anybody registered
 		case eventReported:
 			if s == stateLeft {
 				return stateOwed, true
@@ -144,7 +142,7 @@ func (s recoveryState) next(e recoveryEvent) (_ recoveryState, ok bool) {
 	return s, false
 }
 
-// unsaved reports whether the last value is not known to be durable.
+// unsaved reports whether the last value may not be durable.
 func (s recoveryState) unsaved() bool {
 	switch s {
 	case stateReported, stateRepeated, stateDoubt, stateOwed, stateAbandoned:
@@ -153,7 +151,7 @@ func (s recoveryState) unsaved() bool {
 	return false
 }
 
-// happen takes an event that carries nothing.
+// happen processes an event without data.
 func (r *recovery) happen(e recoveryEvent) {
 	next, ok := r.state.next(e)
 	if !ok {
@@ -162,19 +160,19 @@ func (r *recovery) happen(e recoveryEvent) {
 	r.state = next
 }
 
-// registered takes the token of a new session. Where there is a value in doubt,
-// stateRepeated follows: it is to be repeated before anything else is sent.
+// registered processes eventRegistered with the token of the session. If the last value
+// is in doubt, stateRepeated follows: it must be repeated before anything else is sent.
 func (r *recovery) registered(session string) {
 	r.happen(eventRegistered)
 	r.session = session
 }
 
-// reported takes a value of the client's.
+// reported processes eventReported with the value.
 func (r *recovery) reported(value int64) {
 	r.happen(eventReported)
 	r.value, r.origin = value, r.session
 }
 
-// canRepeat reports whether the service said how to repeat the last value. One that
-// is older than such repeats does not, and would take it for a new one.
+// canRepeat reports whether the service has named the session of the last value. Without
+// the name it would take a repeat for a new value.
 func (r *recovery) canRepeat() bool { return r.origin != "" }

@@ -16,9 +16,11 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/await"
 )
 
-// TestRecoveryTransitions has every event in every state. "-" is what cannot happen.
+// TestRecoveryTransitions checks every event in every state. "-" marks events that cannot
+// happen.
 func TestRecoveryTransitions(t *testing.T) {
 	const table = `
 	            registered reported  committed broken    ended     gone      gaveUp
@@ -56,8 +58,8 @@ func TestRecoveryTransitions(t *testing.T) {
 	}
 }
 
-// TestRecoveryTokens follows a report through lost streams: its token stays that of
-// the session in which it was made.
+// TestRecoveryTokens follows a report through lost streams. Its token remains the token of
+// the session in which it was first made.
 func TestRecoveryTokens(t *testing.T) {
 	var r recovery
 	check := func(state recoveryState, value int64, origin string) {
@@ -79,7 +81,7 @@ func TestRecoveryTokens(t *testing.T) {
 	check(stateReported, 2, "s3")
 	r.happen(eventBroken)
 	r.happen(eventEnded)
-	r.reported(3) // there is no session: as if made in the last
+	r.reported(3) // between sessions: counts as made in the last one
 	check(stateOwed, 3, "s3")
 	r.registered("s4")
 	check(stateRepeated, 3, "s3")
@@ -87,77 +89,91 @@ func TestRecoveryTokens(t *testing.T) {
 	check(stateSettled, 3, "s3")
 }
 
-// chain is a service of two servers over one store, of which the first hangs when it
-// is told to, until it is killed.
-type chain struct {
+// hangingService is a number service whose draws hang until the service is killed.
+// Registers and reports are handled meanwhile, as by a second server with the same store.
+type hangingService struct {
 	*stubStore
-	mu     sync.Mutex
-	hang   chan struct{} // not nil: draws hang until it is closed, and end UNAVAILABLE
-	repeat func(*numbersv1.Report) error
+	hung   chan struct{}                 // receives a value when a draw hangs
+	repeat func(*numbersv1.Report) error // handles a repeated report; nil: the stub does
+
+	mu   sync.Mutex
+	hang chan struct{} // if set, draws wait until it is closed and end in UNAVAILABLE
 }
 
-// before is what the service's stub asks.
-func (c *chain) before(_ context.Context, req *numbersv1.CountRequest) error {
+// before is the stub's hook.
+func (c *hangingService) before(_ context.Context, req *numbersv1.CountRequest) error {
 	c.mu.Lock()
-	hang, repeat := c.hang, c.repeat
+	hang := c.hang
 	c.mu.Unlock()
-	if r := req.GetReport(); r.GetRepeatsSession() != "" && repeat != nil {
-		return repeat(r)
+	if r := req.GetReport(); r.GetRepeatsSession() != "" && c.repeat != nil {
+		return c.repeat(r)
 	}
 	if req.GetDraw() != nil && hang != nil {
+		select {
+		case c.hung <- struct{}{}:
+		default:
+		}
 		<-hang
 		return status.Error(codes.Unavailable, "killed")
 	}
 	return nil
 }
 
-func (c *chain) set(f func()) {
+// kill ends the draws that hang, and later ones, in UNAVAILABLE.
+func (c *hangingService) kill() { close(c.hang) }
+
+// restart lets later draws be answered.
+func (c *hangingService) restart() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f()
+	c.hang = nil
 }
 
-func newChain(t *testing.T, limits Limits) (*door, *chain) {
-	d := newDoor(t, Both, Config{Limits: limits})
-	c := &chain{stubStore: d.Numbers.store}
-	d.Numbers.before = c.before
-	return d, c
+// wantValue checks the value of client 7.
+func (c *hangingService) wantValue(t *testing.T, want int64) {
+	t.Helper()
+	if got := c.of(7).value; got != want {
+		t.Errorf("value = %d, want %d", got, want)
+	}
 }
 
-// TestRepeatUndoesNothing: a client's draw hangs with its server; the client comes back
-// by another server, counts on and leaves in order; the server is killed. Nothing of the
-// first connection is written over what the second wrote, however the first ended.
+// newHangingDoor returns a door in front of a hanging service, with a connection that is
+// registered as client 7 and has sent requests. The first of their draws hangs.
+func newHangingDoor(t *testing.T, tokens bool, requests string) (*door, *hangingService, *peer) {
+	t.Helper()
+	d := newDoor(t, Both, Config{})
+	c := &hangingService{stubStore: d.Numbers.store, hung: make(chan struct{}, 1), hang: make(chan struct{})}
+	d.Numbers.before, d.Numbers.noTokens = c.before, !tokens
+	p := d.dial(t)
+	p.send(t, "7 ")
+	p.receive(t, "0 ")
+	p.send(t, requests)
+	<-c.hung
+	return d, c, p
+}
+
+// TestRepeatUndoesNothing has a draw of a client hang in the service. The client connects
+// again, counts on and closes; then the service is killed. The first connection, however
+// it ended, must not overwrite what the second one wrote.
 func TestRepeatUndoesNothing(t *testing.T) {
 	for name, end := range map[string]func(*peer){
 		"closed":      func(p *peer) { p.Close() },
 		"half closed": func(p *peer) { p.CloseWrite() },
 		"reset":       func(p *peer) { p.SetLinger(0); p.Close() },
 		"still there": func(*peer) {},
-		// Its server does not read them, so neither does the gateway.
+		// The service does not receive these values, so the gateway does not read them.
 		"closed behind more values": func(p *peer) { p.Write([]byte("13 14 odd 15 ")); p.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, c := newChain(t, Limits{})
-			hang := make(chan struct{})
-			c.set(func() { c.hang = hang })
-			first := d.dial(t)
-			first.send(t, "7 ")
-			first.receive(t, "0 ")
-			first.send(t, "12 odd ")
-			spy, err := d.spy.of(first)
-			if err != nil {
-				t.Fatal(err)
-			}
-			spy.awaitRead(len("7 12 odd "))
-			for end := time.Now().Add(patience); c.of(7).value != 12; time.Sleep(time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatal("12 never came")
-				}
-			}
+			d, c, first := newHangingDoor(t, true, "12 odd ")
+			hang := c.hang
+			spy := d.spyOf(t, first)
 			end(first)
-			awaitEnded(t, spy, name)
+			if name != "still there" {
+				awaitLeft(t, spy)
+			}
 
-			c.set(func() { c.hang = nil })
+			c.restart() // for the second connection
 			second := d.dial(t)
 			second.send(t, "7 42 ")
 			second.receive(t, "12 ")
@@ -167,7 +183,7 @@ func TestRepeatUndoesNothing(t *testing.T) {
 			close(hang)
 			switch name {
 			case "still there":
-				first.receive(t, "79 ") // of the next session
+				first.receive(t, "79 ") // from the next session
 				first.CloseWrite()
 				first.receiveEnd(t, false)
 			case "half closed":
@@ -175,13 +191,11 @@ func TestRepeatUndoesNothing(t *testing.T) {
 			}
 			d.Counts.until(t, func() error {
 				if n := d.Counts.closed[ReasonClient] + d.Counts.closed[ReasonUpstream]; n != 2 {
-					return fmt.Errorf("closed by reason: %v, want 2 by their clients or for upstream", d.Counts.closed)
+					return fmt.Errorf("closed by reason: %v, want 2 by %q or %q", d.Counts.closed, ReasonClient, ReasonUpstream)
 				}
 				return nil
 			})
-			if got := c.of(7).value; got != 42 {
-				t.Errorf("the register says %d, want 42", got)
-			}
+			c.wantValue(t, 42)
 			d.Numbers.mu.Lock()
 			defer d.Numbers.mu.Unlock()
 			if want := map[bool]int{true: 1}[name == "still there"]; d.Numbers.drawn != want {
@@ -191,49 +205,31 @@ func TestRepeatUndoesNothing(t *testing.T) {
 	}
 }
 
-// awaitEnded waits until the gateway's side of a connection has noticed its end.
-func awaitEnded(t *testing.T, nc net.Conn, how string) {
+// awaitLeft waits until the kernel has noticed that the client of nc closed or reset.
+func awaitLeft(t *testing.T, nc net.Conn) {
 	t.Helper()
-	if how == "still there" {
-		return
-	}
-	for end := time.Now().Add(patience); presenceOf(nc) == present; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the client is still there")
-		}
-	}
+	await.That(t, "the client has left", func() bool { return presenceOf(nc) != present })
 }
 
-// TestRepeatSavesLastReport: what a half-closed client reported last is repeated, though
-// its draw is not; its EOF says that it is durable.
+// TestRepeatSavesLastReport checks that the last value of a half-closed client is repeated,
+// though its draw is not. The gateway's EOF means that the value is durable.
 func TestRepeatSavesLastReport(t *testing.T) {
-	d, c := newChain(t, Limits{})
-	hang := make(chan struct{})
-	c.set(func() { c.hang = hang })
-	p := d.dial(t)
-	p.send(t, "7 ")
-	p.receive(t, "0 ")
-	p.send(t, "odd 12 odd 13 ")
+	d, c, p := newHangingDoor(t, true, "odd 12 odd 13 ")
 	p.CloseWrite()
-	spy, err := d.spy.of(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	awaitEnded(t, spy, "")
-	close(hang)
+	awaitLeft(t, d.spyOf(t, p))
+	c.kill()
 	p.receiveEnd(t, false)
 	d.Counts.await(t, ReasonUpstream, 1)
-	if got := c.of(7).value; got != 13 {
-		t.Errorf("the register says %d, want 13", got)
-	}
+	c.wantValue(t, 13)
 }
 
-// TestRepeatIsLostToo loses the repeat of a report as well, before or after it was
-// written, with somebody else's write before, between, or not at all.
+// TestRepeatIsLostToo loses the repeat of a report too, before or after the repeat is
+// written. Another connection of the client writes before the repeats, between them, or not
+// at all.
 func TestRepeatIsLostToo(t *testing.T) {
 	for _, tt := range []struct {
-		written bool   // whether the repeat that is lost was written
-		other   string // when somebody else writes 42
+		written bool   // whether the lost repeat was written
+		other   string // when the other connection writes 42
 		want    int64
 	}{
 		{false, "", 12}, {true, "", 12},
@@ -241,80 +237,52 @@ func TestRepeatIsLostToo(t *testing.T) {
 		{false, "between", 42}, {true, "between", 42},
 	} {
 		t.Run(fmt.Sprintf("written=%v,other=%s", tt.written, tt.other), func(t *testing.T) {
-			d, c := newChain(t, Limits{})
-			somebody := func() { c.write(7, -1, &numbersv1.Report{Value: 42}) }
-			hang, repeats := make(chan struct{}), 0
-			c.set(func() {
-				c.hang = hang
-				c.repeat = func(r *numbersv1.Report) error {
-					c.set(func() { c.hang = nil })
-					if repeats++; repeats > 2 {
-						return nil
-					}
-					if tt.written {
-						c.write(7, stubSessions.Load(), r) // the newest session is this one
-					}
-					if tt.other == "between" && repeats == 1 {
-						somebody()
-					}
-					return status.Error(codes.Unavailable, "killed")
+			_, c, p := newHangingDoor(t, true, "12 odd ")
+			other := func() { c.write(7, -1, &numbersv1.Report{Value: 42}) }
+			repeats := 0
+			c.repeat = func(r *numbersv1.Report) error {
+				c.restart()
+				if repeats++; repeats > 2 {
+					return nil
 				}
-			})
-			p := d.dial(t)
-			p.send(t, "7 ")
-			p.receive(t, "0 ")
-			p.send(t, "12 odd ")
-			for end := time.Now().Add(patience); c.of(7).value != 12; time.Sleep(time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatal("12 never came")
+				if tt.written {
+					c.write(7, stubSessions.Load(), r) // the newest session is this one
 				}
+				if tt.other == "between" && repeats == 1 {
+					other()
+				}
+				return status.Error(codes.Unavailable, "killed")
 			}
-			if !tt.written { // then 12 itself was lost with its server
+			if !tt.written { // then the first report was lost too
 				c.stubStore.mu.Lock()
 				delete(c.records, 7)
 				c.stubStore.mu.Unlock()
 			}
 			if tt.other == "before" {
-				somebody()
+				other()
 			}
-			close(hang)
+			c.kill()
 			p.receive(t, "79 ")
 			p.CloseWrite()
 			p.receiveEnd(t, false)
-			if got := c.of(7).value; got != tt.want {
-				t.Errorf("the register says %d, want %d", got, tt.want)
-			}
+			c.wantValue(t, tt.want)
 		})
 	}
 }
 
-// TestNoRepeatWithoutToken has a service that does not know repeats, and would take one
-// for a new report.
+// TestNoRepeatWithoutToken has a service that sends no session tokens. It would take a
+// repeat for a new report.
 func TestNoRepeatWithoutToken(t *testing.T) {
-	d, c := newChain(t, Limits{})
-	hang := make(chan struct{})
-	c.set(func() { c.hang = hang })
-	d.Numbers.noTokens = true
-	p := d.dial(t)
-	p.send(t, "7 ")
-	p.receive(t, "0 ")
-	p.send(t, "12 odd ")
-	for end := time.Now().Add(patience); c.of(7).value != 12; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("12 never came")
-		}
-	}
+	d, c, p := newHangingDoor(t, false, "12 odd ")
 	c.write(7, -1, &numbersv1.Report{Value: 42})
-	close(hang)
+	c.kill()
 	p.receiveEnd(t, true) // 12 may be lost
 	d.Counts.await(t, ReasonUpstream, 1)
-	if got := c.of(7).value; got != 42 {
-		t.Errorf("the register says %d, want 42", got)
-	}
+	c.wantValue(t, 42)
 }
 
-// TestGoneClientEndsHungCalls: a client that has reset its connection takes what hangs
-// for it along, long before it would take too long.
+// TestGoneClientEndsHungCalls checks that a reset by the client cancels its calls long
+// before UpstreamRecovery.
 func TestGoneClientEndsHungCalls(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{UpstreamRecovery: time.Hour}})
 	hung := make(chan struct{}, 10)
@@ -340,7 +308,7 @@ func TestGoneClientEndsHungCalls(t *testing.T) {
 	d.Counts.await(t, ReasonClient, 4)
 }
 
-// TestFileThatHangs hangs after the first bytes.
+// TestFileThatHangs has a service that hangs after the first bytes of a file.
 func TestFileThatHangs(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{UpstreamRecovery: 100 * time.Millisecond}})
 	d.Files.add("file", stubFile{data: []byte("content"), hangs: true})
@@ -351,7 +319,7 @@ func TestFileThatHangs(t *testing.T) {
 	d.Counts.await(t, ReasonUpstream, 1)
 }
 
-// TestShutdownOfAHungService has a service that does not let go of its caller.
+// TestShutdownOfAHungService has a service that ignores that its calls are cancelled.
 func TestShutdownOfAHungService(t *testing.T) {
 	hung, release := make(chan struct{}), make(chan struct{})
 	d := newDoor(t, Both, Config{Files: holdingFiles{hung: hung, release: release}})
@@ -360,13 +328,13 @@ func TestShutdownOfAHungService(t *testing.T) {
 	<-hung
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := d.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "does not let go") {
-		t.Errorf("Shutdown = %v, want that it does not let go", err)
+	if err := d.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "ignores that its calls are cancelled") {
+		t.Errorf("Shutdown = %v, want that the service ignores that its calls are cancelled", err)
 	}
 	close(release)
 }
 
-// holdingFiles heeds no context.
+// holdingFiles is a file service that ignores contexts.
 type holdingFiles struct {
 	filesv1.FileServiceClient
 	hung, release chan struct{}
@@ -378,7 +346,8 @@ func (f holdingFiles) Get(context.Context, *filesv1.GetRequest, ...grpc.CallOpti
 	return nil, status.Error(codes.Internal, "at last")
 }
 
-// TestServiceTakesNoMoreSessions closes whom the service does not want, at once.
+// TestServiceTakesNoMoreSessions checks that a client is closed at once, without a retry,
+// when the service has no room for its session.
 func TestServiceTakesNoMoreSessions(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	calls := 0

@@ -15,8 +15,8 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// shutdown begins a shutdown with plenty of time. The returned function waits
-// for its end.
+// shutdown begins a shutdown that has enough time. The returned function waits until it has
+// ended.
 func (d *door) shutdown(t *testing.T) (wait func()) {
 	done := make(chan error, 1)
 	go func() {
@@ -33,12 +33,13 @@ func (d *door) shutdown(t *testing.T) (wait func()) {
 	}
 }
 
-func TestShutdownEndsWhoWaits(t *testing.T) {
+// TestShutdownClosesIdle checks that idle clients are closed, after what they sent is handled.
+func TestShutdownClosesIdle(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	silent, idle := d.dial(t), d.dial(t)
 	idle.send(t, "3748 5 odd ")
 	idle.receive(t, "0 79 ")
-	idle.send(t, "6 ") // may still be on its way when the shutdown begins
+	idle.send(t, "6 ") // may arrive after the shutdown has begun
 
 	wait := d.shutdown(t)
 	silent.receiveEnd(t, false)
@@ -53,8 +54,8 @@ func TestShutdownEndsWhoWaits(t *testing.T) {
 	}
 }
 
-// TestShutdownProcessesWhatHasArrived begins the shutdown while the session
-// handles one request and others wait in the socket.
+// TestShutdownProcessesWhatHasArrived begins the shutdown while a request is being handled
+// and others are in the socket.
 func TestShutdownProcessesWhatHasArrived(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	drawing, release := make(chan struct{}), make(chan struct{})
@@ -79,6 +80,7 @@ func TestShutdownProcessesWhatHasArrived(t *testing.T) {
 	}
 }
 
+// TestShutdownLetsTransfersFinish begins the shutdown before the service answers.
 func TestShutdownLetsTransfersFinish(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	asked, release := make(chan struct{}), make(chan struct{})
@@ -101,6 +103,7 @@ func TestShutdownLetsTransfersFinish(t *testing.T) {
 	wait()
 }
 
+// TestShutdownCuts has a client that does not read and a service that hangs.
 func TestShutdownCuts(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	d.Files.add("big", stubFile{data: make([]byte, 64<<20)})
@@ -125,7 +128,7 @@ func TestShutdownCuts(t *testing.T) {
 	}
 	d.Counts.await(t, ReasonShutdown, 2)
 	if _, err := io.Copy(io.Discard, unread); err == nil {
-		t.Error("half a file ended in a clean EOF")
+		t.Error("an incomplete file ended in EOF, want a reset")
 	}
 	hung.receiveEnd(t, true)
 }
@@ -150,6 +153,7 @@ func TestShutdownOfAFlood(t *testing.T) {
 	<-flooded
 }
 
+// TestShutdownEndsWaitsForUpstream has a service that is UNAVAILABLE.
 func TestShutdownEndsWaitsForUpstream(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{UpstreamWait: time.Hour, UpstreamRecovery: time.Hour}})
 	calls := make(chan struct{}, 100)
@@ -176,6 +180,7 @@ func TestShutdownEndsWaitsForUpstream(t *testing.T) {
 	file.receiveEnd(t, true)
 }
 
+// TestServeAfterShutdown checks that Serve closes its listener and returns.
 func TestServeAfterShutdown(t *testing.T) {
 	g := New(Config{})
 	if err := g.Shutdown(t.Context()); err != nil {

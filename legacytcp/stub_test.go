@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,10 +25,11 @@ import (
 type stubNumbers struct {
 	numbersv1.UnimplementedNumberServiceServer
 
-	draws []int32 // given in turn, whatever the parity
-	// before, if set, is asked before a request is handled.
+	draws  []int32 // drawn in turn
+	strict bool    // whether the next of draws must have the requested parity
+	// before, if set, is called before a request is handled. Its error ends the stream.
 	before   func(context.Context, *numbersv1.CountRequest) error
-	noTokens bool // as a service of before there were repeats
+	noTokens bool // whether sessions have no token, so that nothing can be repeated
 
 	mu    sync.Mutex
 	drawn int
@@ -39,23 +41,23 @@ func newStubNumbers() *stubNumbers {
 	return newStubOver(&stubStore{records: make(map[int32]stubRecord)})
 }
 
-// newStubOver returns a service over a store that others may share.
+// newStubOver returns a service with a store that other services may share.
 func newStubOver(store *stubStore) *stubNumbers {
 	return &stubNumbers{draws: []int32{79, 90, 57, 12, 33, 8}, store: store}
 }
 
 func (s *stubNumbers) value(id int32) int64 { return s.store.of(id).value }
 
-// stubStore is a register. Of a repeated report it does what the API says.
+// stubStore is a register. It handles repeated reports as the API specifies.
 type stubStore struct {
 	mu      sync.Mutex
 	records map[int32]stubRecord
-	refused int // repeats that came too late
+	refused int // repeats after another session wrote
 }
 
 type stubRecord struct{ value, revision, writer int64 }
 
-// stubSessions are all that there ever were.
+// stubSessions counts the sessions of all stubs.
 var stubSessions atomic.Int64
 
 func (s *stubStore) of(id int32) stubRecord {
@@ -78,8 +80,7 @@ func (s *stubStore) write(id int32, writer int64, r *numbersv1.Report) {
 	s.records[id] = stubRecord{r.GetValue(), now.revision + 1, writer}
 }
 
-// Count confirms reports as late as it can: just before it answers a draw, and
-// at the end.
+// Count sends Committed as late as it may: before the answer to a draw, and at the end.
 func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 	s.mu.Lock()
 	s.md, _ = metadata.FromIncomingContext(stream.Context())
@@ -128,6 +129,9 @@ func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 				n := s.draws[s.drawn%len(s.draws)]
 				s.drawn++
 				s.mu.Unlock()
+				if odd := k.Draw.GetParity() == numbersv1.Parity_PARITY_ODD; s.strict && odd != (n%2 != 0) {
+					return status.Errorf(codes.Internal, "the script draws %d, want %v", n, k.Draw.GetParity())
+				}
 				err = stream.Send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Increment{
 					Increment: &numbersv1.Increment{Number: n}}})
 			}
@@ -141,18 +145,18 @@ func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 // stubFile is a file, or a failure to send one.
 type stubFile struct {
 	data       []byte
-	code       codes.Code // not OK: the call ends so after data
-	noChecksum bool
-	hangs      bool // after data, until the call ends
+	code       codes.Code // status of the call, after data
+	noChecksum bool       // whether the stream ends without the checksum
+	hangs      bool       // whether the call hangs after data until it is cancelled
 }
 
-// stubFiles is a FileService of scripted files, which are all in the cache.
+// stubFiles is a FileService with scripted files, all of them in the cache.
 type stubFiles struct {
 	filesv1.UnimplementedFileServiceServer
 
 	chunk int // bytes of data in a response
 	page  int // files on a page
-	// before, if set, is asked before a call is answered.
+	// before, if set, is called before a call is handled. Its error ends the call.
 	before func(context.Context) error
 
 	mu    sync.Mutex
@@ -214,6 +218,9 @@ func (s *stubFiles) Get(req *filesv1.GetRequest, stream filesv1.FileService_GetS
 			return err
 		}
 	}
+	if strings.ContainsRune(req.GetName(), 0) {
+		return status.Error(codes.InvalidArgument, "the name has a NUL")
+	}
 	f, ok := s.file(req.GetName())
 	if !ok {
 		return status.Error(codes.NotFound, "no such file")
@@ -251,8 +258,8 @@ func (s *stubFiles) Get(req *filesv1.GetRequest, stream filesv1.FileService_GetS
 	return stream.Send(resp)
 }
 
-// inProcess returns clients that call the services in this process. A
-// GetResponse is handed over as it is, as the server does.
+// inProcess returns clients that call the services in this process. They share the data of
+// a GetResponse, as the server's clients do.
 func inProcess(tb testing.TB, n numbersv1.NumberServiceServer, f filesv1.FileServiceServer) (numbersv1.NumberServiceClient, filesv1.FileServiceClient) {
 	tb.Helper()
 	ch := (&inprocgrpc.Channel{}).WithCloner(sharingCloner{})
@@ -261,7 +268,7 @@ func inProcess(tb testing.TB, n numbersv1.NumberServiceServer, f filesv1.FileSer
 	return numbersv1.NewNumberServiceClient(ch), filesv1.NewFileServiceClient(ch)
 }
 
-// sharingCloner shares the data of a GetResponse and copies all else.
+// sharingCloner shares the data of a GetResponse and copies other messages.
 type sharingCloner struct{ inprocgrpc.ProtoCloner }
 
 func (c sharingCloner) Clone(in any) (any, error) {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// strangerLines is how many lines a second the log gets of what anybody can cause
-// without a service being called. The rest are summed up, or connections that are
-// opened by the thousand would turn the kept logs over.
+// strangerLines is the maximum of log lines a second about events that anybody can cause
+// without a call of a service. The rest is summed up: otherwise thousands of connections
+// would rotate all older lines away.
 const strangerLines = 50
 
 // tally sums up the log lines beyond strangerLines.
@@ -19,11 +19,11 @@ type tally struct {
 	mu    sync.Mutex
 	since time.Time // the beginning of the second that lines are counted in
 	lines int
-	more  map[Reason]int // what has not been logged yet; "" are bad frames
-	timer *time.Timer    // logs it; nil: nothing waits
+	more  map[Reason]int // counts that have not been logged yet; "" is bad frames
+	timer *time.Timer    // logs more; nil: there is none
 }
 
-// ownLine reports whether something may have a line of its own. Else it is summed up.
+// ownLine reports whether an event gets a line of its own. Otherwise it counts it.
 func (t *tally) ownLine(what Reason) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -44,7 +44,7 @@ func (t *tally) ownLine(what Reason) bool {
 	return false
 }
 
-// flush logs what has been summed up.
+// flush logs the counts.
 func (t *tally) flush() {
 	t.mu.Lock()
 	more, timer := t.more, t.timer

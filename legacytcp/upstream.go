@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Pauses between attempts to reach a service that is UNAVAILABLE. They double
-// from the first to the second, and each is cut by up to a half at random, so
-// that thousands of sessions do not come back in one instant.
+// Pauses between attempts to reach an UNAVAILABLE service. They double from the first to
+// the second, and each is shortened by a random part of up to a half, so that thousands
+// of sessions do not retry at the same moment.
 const (
 	minRetryPause = 50 * time.Millisecond
 	maxRetryPause = time.Second
@@ -18,9 +18,9 @@ const (
 
 func isUnavailable(err error) bool { return status.Code(err) == codes.Unavailable }
 
-// retry calls try until it ends in anything but UNAVAILABLE, until the next
-// attempt would begin later than limit from now, until the client is seen to have
-// gone, or until the gateway is shut down. It returns the last error.
+// retry calls try until its error is not UNAVAILABLE, the next attempt would begin more
+// than limit from now, the client has gone, or the gateway is shut down. It returns the
+// last error.
 func (c *conn) retry(limit time.Duration, try func() error) error {
 	giveUp := time.Now().Add(limit)
 	for pause := minRetryPause; ; pause = min(2*pause, maxRetryPause) {
@@ -35,7 +35,7 @@ func (c *conn) retry(limit time.Duration, try func() error) error {
 	}
 }
 
-// upstreamReason tells why a connection is closed for which a call failed.
+// upstreamReason returns the reason of closing a connection whose call failed.
 func (c *conn) upstreamReason(err error) Reason {
 	switch {
 	case presenceOf(c.nc) == gone:
@@ -46,7 +46,7 @@ func (c *conn) upstreamReason(err error) Reason {
 	return ReasonUpstream
 }
 
-// sleep reports whether it slept for d, and was not ended by a shutdown.
+// sleep waits for d and returns true, or returns false at a shutdown.
 func (c *conn) sleep(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -19,13 +19,13 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// upstream is a real gRPC server that can be killed and started again.
+// upstream is a gRPC server on a port that can be killed and restarted.
 type upstream struct {
 	addr   string
 	server *grpc.Server
 }
 
-// start starts the server with those services, at the address it had before.
+// start starts the server with services n and f, at its previous address if it has one.
 func (u *upstream) start(t *testing.T, n *stubNumbers, f *stubFiles) {
 	t.Helper()
 	addr := u.addr
@@ -70,8 +70,8 @@ func newRemoteDoor(t *testing.T, limits Limits) (*door, *upstream) {
 	return d, u
 }
 
-// TestUpstreamRestart kills the server under counting clients and starts one
-// that has its register only.
+// TestUpstreamRestart kills the server while clients count, and starts another one with the
+// same register.
 func TestUpstreamRestart(t *testing.T) {
 	const clients = 20
 	d, u := newRemoteDoor(t, Limits{})
@@ -86,7 +86,7 @@ func TestUpstreamRestart(t *testing.T) {
 	}
 	for round := range 2 {
 		u.server.Stop()
-		if round == 1 { // what is durable is not repeated
+		if round == 1 { // these values are durable: they must not be repeated
 			for i := 1; i < clients; i += 4 {
 				d.Numbers.store.write(int32(i), 0, &numbersv1.Report{Value: 1})
 			}
@@ -108,10 +108,10 @@ func TestUpstreamRestart(t *testing.T) {
 				want = int64(2000 + 1000*round + i)
 			}
 			if i%4 == 1 && round == 1 {
-				want = 1 // which somebody else wrote
+				want = 1 // from another connection
 			}
 			if got := fresh.value(int32(i)); got != want {
-				t.Errorf("round %d: client %d is at %d after the restart, want %d", round, i, got, want)
+				t.Errorf("round %d: value of client %d after the restart = %d, want %d", round, i, got, want)
 			}
 		}
 	}
@@ -127,23 +127,20 @@ func TestUpstreamRestart(t *testing.T) {
 func (p *peer) number(t *testing.T) (n int) {
 	t.Helper()
 	p.SetReadDeadline(time.Now().Add(patience))
-	if _, err := fmt.Fscan(p, &n); err != nil { // takes the sentinel as well
+	if _, err := fmt.Fscan(p, &n); err != nil { // reads the sentinel too
 		t.Fatal(err)
 	}
 	return n
 }
 
-// TestUpstreamLosesReport kills the server that has not confirmed a client's last
-// report. The client is gone when the next server starts.
+// TestUpstreamLosesReport kills the server before it has committed a client's last report.
+// The client has closed its connection when the next server starts.
 func TestUpstreamLosesReport(t *testing.T) {
 	d, u := newRemoteDoor(t, Limits{})
 	p := d.dial(t)
 	p.send(t, "7 ")
 	p.receive(t, "0 ")
-	spy, err := d.spy.of(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	spy := d.spyOf(t, p)
 	u.server.Stop()
 	p.send(t, "4711 ")
 	if err := spy.awaitRead(len("7 4711 ")); err != nil {
@@ -158,6 +155,7 @@ func TestUpstreamLosesReport(t *testing.T) {
 	}
 }
 
+// TestUpstreamAway has a server that does not come back.
 func TestUpstreamAway(t *testing.T) {
 	limits := Limits{UpstreamWait: 150 * time.Millisecond, UpstreamRecovery: 300 * time.Millisecond}
 	d, u := newRemoteDoor(t, limits)
@@ -177,12 +175,12 @@ func TestUpstreamAway(t *testing.T) {
 	list.receiveEnd(t, true)
 	counting.receiveEnd(t, true) // its report may be lost
 	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("all were closed after %v", took)
+		t.Errorf("the connections were closed after %v, want at most 5s", took)
 	}
 	d.Counts.await(t, ReasonUpstream, 4)
 }
 
-// TestUpstreamComesBack has services that are UNAVAILABLE for the first calls.
+// TestUpstreamComesBack has services whose first calls end in UNAVAILABLE.
 func TestUpstreamComesBack(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	d.Files.add("file", stubFile{data: []byte("content")})
@@ -207,7 +205,7 @@ func TestUpstreamComesBack(t *testing.T) {
 	}
 }
 
-// TestUpstreamFailsDraws has a service that breaks the stream at the first draws.
+// TestUpstreamFailsDraws has a service whose first draws end the stream.
 func TestUpstreamFailsDraws(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	var draws atomic.Int32
@@ -225,6 +223,7 @@ func TestUpstreamFailsDraws(t *testing.T) {
 	}
 }
 
+// TestUpstreamErrorsAreFinal has a service that fails with INTERNAL.
 func TestUpstreamErrorsAreFinal(t *testing.T) {
 	d := newDoor(t, Both, Config{})
 	d.Numbers.before = func(_ context.Context, req *numbersv1.CountRequest) error {
@@ -237,7 +236,7 @@ func TestUpstreamErrorsAreFinal(t *testing.T) {
 	p.send(t, "3748 even ")
 	p.receive(t, "0 79 ")
 	p.send(t, "even odd even ")
-	p.receive(t, "90 ") // what was answered before is not held back
+	p.receive(t, "90 ") // the answer before the failure is sent
 	p.receiveEnd(t, false)
 	d.Counts.await(t, ReasonUpstream, 1)
 }
@@ -255,7 +254,7 @@ func TestUpstreamHangs(t *testing.T) {
 	d.Counts.await(t, ReasonUpstream, 3)
 }
 
-// TestUpstreamHangsLater hangs when the client is registered already.
+// TestUpstreamHangsLater has a service that hangs after the registration.
 func TestUpstreamHangsLater(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{UpstreamRecovery: 100 * time.Millisecond}})
 	d.Numbers.before = func(ctx context.Context, req *numbersv1.CountRequest) error {
@@ -267,7 +266,7 @@ func TestUpstreamHangsLater(t *testing.T) {
 	}
 	for _, test := range []struct {
 		send  string
-		reset bool // what was reported may be lost
+		reset bool // the last value may be lost
 	}{{"odd ", false}, {"12 ", true}, {"12 odd ", true}} {
 		p := d.dial(t)
 		p.send(t, "3748 ")
@@ -278,7 +277,7 @@ func TestUpstreamHangsLater(t *testing.T) {
 	}
 	d.Counts.await(t, ReasonUpstream, 3)
 	if got := strings.Count(d.Log.String(), "the last value may be lost"); got != 2 {
-		t.Errorf("%d sessions are in the log for a lost value, want 2:\n%s", got, d.Log)
+		t.Errorf("%d sessions logged a lost value, want 2:\n%s", got, d.Log)
 	}
 }
 
@@ -304,8 +303,8 @@ func TestUpstreamBreaksTransfer(t *testing.T) {
 	d.Counts.await(t, ReasonUpstream, 1)
 }
 
-// TestNameOfOtherBytes asks for a name that no message can carry.
-func TestNameOfOtherBytes(t *testing.T) {
+// TestNameNotUTF8 requests a name that is not valid in a protobuf string.
+func TestNameNotUTF8(t *testing.T) {
 	d, _ := newRemoteDoor(t, Limits{})
 	p := d.dial(t)
 	p.send(t, "\xff")
@@ -313,6 +312,7 @@ func TestNameOfOtherBytes(t *testing.T) {
 	p.receiveEnd(t, false)
 }
 
+// TestMetadata checks the metadata of the gateway's calls.
 func TestMetadata(t *testing.T) {
 	d, _ := newRemoteDoor(t, Limits{})
 	p := d.dial(t)
@@ -321,8 +321,8 @@ func TestMetadata(t *testing.T) {
 	d.Numbers.mu.Lock()
 	md := d.Numbers.md
 	d.Numbers.mu.Unlock()
-	if got := md.Get(MetadataDoor); len(got) != 1 || got[0] != "legacy" {
-		t.Errorf("%s = %q, want legacy", MetadataDoor, got)
+	if got := md.Get(MetadataDoor); len(got) != 1 || got[0] != DoorName {
+		t.Errorf("%s = %q, want %q", MetadataDoor, got, DoorName)
 	}
 	if got := md.Get(MetadataPeer); len(got) != 1 || got[0] != p.LocalAddr().String() {
 		t.Errorf("%s = %q, want %s", MetadataPeer, got, p.LocalAddr())

@@ -7,35 +7,35 @@ import (
 )
 
 const (
-	// After so many reads of a client that is too fast nothing is read for a while:
-	// 9 MB/s, which takes a tenth of a processor. More would cost time for values that
-	// nobody needs; less would hold up the draws behind them.
+	// After this many reads from a client that is too fast, reading pauses. That allows
+	// 9 MB/s, which costs a tenth of a processor. Faster reading would cost processor
+	// time for values that are dropped; slower reading would delay the draws after them.
 	readsPerPause = 8
 	pause         = time.Millisecond
 
-	// mergedEvery is how often at most the log says that values were merged.
+	// mergedEvery is the minimum interval between log lines about merged values.
 	mergedEvery = time.Second
 )
 
-// values limits how many values of a session are reported. Beyond ReportRate a value
-// is held until its turn, or until something that must come after it, and a newer
-// one takes its place: the register keeps the last only. The zero values is a session
-// that may report for a second at once.
+// values limits the rate at which a session's values are reported. Beyond ReportRate a
+// value is held until the rate allows it, or until a request that must come after it. A
+// newer value replaces the one that is held, because the register keeps only the last.
+// The zero value allows a burst of one second's worth.
 type values struct {
 	left int       // how many may be reported now
-	at   time.Time // when left was reckoned; zero: never
+	at   time.Time // when left was computed; zero: never
 	now  bool      // whether it was, since the last read
 
 	held  bool
 	value int64 // if held
 	reads int   // since the last pause, if held
 
-	merged   int       // values that newer ones stand for, and that are not logged yet
+	merged   int       // replaced values that have not been logged yet
 	loggedAt time.Time // when others were
 }
 
-// take reports whether a value may be reported. It looks at the clock once a read
-// at most, and not before a second's worth was reported.
+// take reports whether a value may be reported. It reads the clock at most once for
+// each read from the connection, and not before a second's worth was reported.
 func (v *values) take(rate int) bool {
 	if v.at.IsZero() {
 		v.left, v.at = rate, time.Now()
@@ -62,12 +62,12 @@ func (v *values) refill(rate int, now time.Time) {
 	v.at = v.at.Add(due * time.Second / time.Duration(rate))
 }
 
-// wait is how long it is until a value may be reported.
+// wait returns the time until a value may be reported.
 func (v *values) wait(rate int, now time.Time) time.Duration {
 	return v.at.Add(time.Second/time.Duration(rate)).Sub(now) + 1 // rounded up
 }
 
-// takeValue reports a value, or holds it.
+// takeValue reports a value or holds it.
 func (s *session) takeValue(value int64) error {
 	if s.values.held {
 		s.values.merged++
@@ -88,8 +88,8 @@ func (s *session) reportHeld() error {
 	return s.counting.report(s.values.value)
 }
 
-// fillValues reads what has come or comes. The held value is due when its turn came
-// first.
+// fillValues reads from the connection, or returns that the held value is due, whichever
+// comes first.
 func (s *session) fillValues() (due bool, err error) {
 	v := &s.values
 	v.now = false
@@ -114,7 +114,7 @@ func (s *session) fillValues() (due bool, err error) {
 	return true, nil
 }
 
-// logMerged says how many values were merged: now and then, and at the end.
+// logMerged logs how many values were merged, at intervals and at the end.
 func (s *session) logMerged(end bool) {
 	v := &s.values
 	if v.merged == 0 {

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// presenceLook is how often it is looked whether a client is still there while an
-// answer of the service is waited for: nothing is read from the client meanwhile.
+// presenceLook is the interval at which the client's presence is checked during a call:
+// nothing is read from the client meanwhile.
 const presenceLook = time.Second
 
-// watch ends a call whose answer takes longer than UpstreamRecovery, or that nobody
-// waits for any more. The zero watch is ready for use.
+// watch cancels a call whose answer takes longer than UpstreamRecovery, or whose client
+// has gone. The zero watch is ready for use.
 type watch struct {
 	mu     sync.Mutex
 	timer  *time.Timer
 	cancel context.CancelFunc // of the call
-	by     time.Time          // when it takes too long; zero: no answer is waited for
+	by     time.Time          // deadline of the answer; zero: no call is in progress
 }
 
-// await begins to wait for an answer to a call that c made. No other is waited for.
+// await starts watching a call for c. There must be no other.
 func (w *watch) await(c *conn, cancel context.CancelFunc) {
 	limit := c.g.limits.UpstreamRecovery
 	w.mu.Lock()
@@ -32,7 +32,7 @@ func (w *watch) await(c *conn, cancel context.CancelFunc) {
 	}
 }
 
-// answered ends what await began.
+// answered stops watching.
 func (w *watch) answered() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,7 +44,7 @@ func (w *watch) look(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.by.IsZero() {
-		return // answered while the timer went off
+		return // answered while the timer fired
 	}
 	left := time.Until(w.by)
 	if left <= 0 || presenceOf(c.nc) == gone {

@@ -39,7 +39,7 @@ type Options struct {
 
 // Load is what clients do.
 type Load interface {
-	// name is what the load is called in the report.
+	// name is the name of the load in the result.
 	name() string
 	// sockets returns how many descriptors that many clients take.
 	sockets(clients int) int
@@ -60,7 +60,7 @@ type client interface {
 // Run connects the clients, lets them work, and reports what came of it. If ctx
 // is done earlier than opts say, so is the work. It returns an error if there is
 // nothing to report: no client could connect, or ctx was done before.
-func Run(ctx context.Context, load Load, opts Options) (*Report, error) {
+func Run(ctx context.Context, load Load, opts Options) (*Result, error) {
 	if opts.Clients < 1 {
 		return nil, fmt.Errorf("%d clients are too few", opts.Clients)
 	}
@@ -90,7 +90,7 @@ func Run(ctx context.Context, load Load, opts Options) (*Report, error) {
 	// The server may be gone by now; what it did is worth reporting all the same.
 	use, _ := watch.end(len(r.clients))
 	r.end(ctx)
-	return r.report(elapsed, use), nil
+	return r.result(elapsed, use), nil
 }
 
 // run is a load under way.
@@ -152,7 +152,7 @@ func (r *run) work(ctx context.Context) time.Duration {
 	began := time.Now()
 	defer show(r.opts.Progress, func() string {
 		elapsed := time.Since(began)
-		return fmt.Sprintf("%v of %v: %s", elapsed.Round(time.Second), r.opts.For, r.report(elapsed, nil).rates())
+		return fmt.Sprintf("%v of %v: %s", elapsed.Round(time.Second), r.opts.For, r.result(elapsed, nil).rates())
 	})()
 
 	var working sync.WaitGroup

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/parity/client/internal/fakeserver"
+	"example.com/parity/internal/tcptest"
 )
 
 func TestRunEndsEarly(t *testing.T) {
@@ -22,7 +23,7 @@ func TestRunEndsEarly(t *testing.T) {
 }
 
 func TestRunWithoutServer(t *testing.T) {
-	addr := listen(t, func(*net.TCPConn) {})
+	addr := tcptest.Serve(t, func(*net.TCPConn) {})
 	if _, err := Run(t.Context(), &LegacyDraw{Addr: addr}, Options{Clients: 3, For: moment}); err == nil {
 		t.Error("Run = nil without a client that could connect")
 	}
@@ -134,7 +135,7 @@ func TestQuantiles(t *testing.T) {
 }
 
 func TestReportLines(t *testing.T) {
-	r := &Report{
+	r := &Result{
 		Load: "get", Clients: 2, Seconds: 1.5, Bytes: 3e6, Errors: 7, Examples: []string{"a", `b "c"`},
 		OperationsPerSecond: 20, MegabytesPerSecond: 2, Latency: Latency{1, 2.25, 3},
 		Server: &ServerUse{IdleBytes: 1 << 20, BusyBytes: 2 << 20, ClientSize: 524288, CPUSeconds: 0.5},

@@ -25,7 +25,7 @@ func TestGet(t *testing.T) {
 			r := runUntil(t, 9, 0, 3, load)
 			wantClean(t, r)
 			if r.Clients != 3 || r.Latency.P50 <= 0 || r.Latency.P999 < r.Latency.P50 {
-				t.Errorf("report %+v does not add up", r)
+				t.Errorf("result %+v does not add up", r)
 			}
 			// The files take turns, so whole rounds of them have their bytes.
 			if round := int64(3<<20 + 4<<10); r.Bytes < (r.Operations/3-3)*round || r.Bytes > (r.Operations/3+4)*round {

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +23,7 @@ const (
 )
 
 // runFor runs a load that can be run.
-func runFor(tb testing.TB, d time.Duration, clients int, load Load) *Report {
+func runFor(tb testing.TB, d time.Duration, clients int, load Load) *Result {
 	tb.Helper()
 	r, err := Run(tb.Context(), load, Options{Clients: clients, For: d})
 	if err != nil {
@@ -34,7 +33,7 @@ func runFor(tb testing.TB, d time.Duration, clients int, load Load) *Report {
 }
 
 // runUntil runs a load until its clients together have done so much.
-func runUntil(tb testing.TB, operations, errors int64, clients int, load Load) *Report {
+func runUntil(tb testing.TB, operations, errors int64, clients int, load Load) *Result {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	w := &watched{Load: load}
@@ -84,7 +83,7 @@ func (w *watched) done() (operations, errors int64) {
 }
 
 // wantClean checks that there was work, and nothing wrong with it.
-func wantClean(tb testing.TB, r *Report) {
+func wantClean(tb testing.TB, r *Result) {
 	tb.Helper()
 	if r.Operations == 0 || r.Errors != 0 {
 		tb.Errorf("%d operations and %d errors %q, want some and none", r.Operations, r.Errors, r.Examples)
@@ -92,7 +91,7 @@ func wantClean(tb testing.TB, r *Report) {
 }
 
 // wantError checks that errors were counted, and that one of them says so.
-func wantError(tb testing.TB, r *Report, says string) {
+func wantError(tb testing.TB, r *Result, says string) {
 	tb.Helper()
 	if r.Errors == 0 || !strings.Contains(strings.Join(r.Examples, "\n"), says) {
 		tb.Errorf("%d errors %q, want some that say %q", r.Errors, r.Examples, says)
@@ -107,28 +106,4 @@ func dialN(tb testing.TB, addr string, n int) []grpc.ClientConnInterface {
 		conns[i] = fakeserver.Dial(tb, addr)
 	}
 	return conns
-}
-
-// listen serves each connection with serve until the test ends, and returns the
-// address.
-func listen(tb testing.TB, serve func(*net.TCPConn)) (addr string) {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer nc.Close()
-				serve(nc.(*net.TCPConn))
-			}()
-		}
-	}()
-	return l.Addr().String()
 }

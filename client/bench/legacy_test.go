@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/tcptest"
 )
 
 // stubLegacy speaks the original number protocol, wrong where it is told to.
@@ -89,7 +91,7 @@ func rightReply(word string) string {
 }
 
 func TestLegacyDraw(t *testing.T) {
-	wantClean(t, runUntil(t, 100, 0, 4, &LegacyDraw{Addr: listen(t, new(stubLegacy).serve)}))
+	wantClean(t, runUntil(t, 100, 0, 4, &LegacyDraw{Addr: tcptest.Serve(t, new(stubLegacy).serve)}))
 }
 
 func TestLegacyDrawCountsWrongReplies(t *testing.T) {
@@ -104,7 +106,7 @@ func TestLegacyDrawCountsWrongReplies(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			s := &stubLegacy{reply: reply}
-			wantError(t, runUntil(t, 0, 1, 1, &LegacyDraw{Addr: listen(t, s.serve)}), says)
+			wantError(t, runUntil(t, 0, 1, 1, &LegacyDraw{Addr: tcptest.Serve(t, s.serve)}), says)
 		})
 	}
 }
@@ -112,7 +114,7 @@ func TestLegacyDrawCountsWrongReplies(t *testing.T) {
 // TestLegacyDrawComesBack closes connections under the clients, which open others.
 func TestLegacyDrawComesBack(t *testing.T) {
 	s := &stubLegacy{limit: func(words int) bool { return words == 10 }}
-	r := runUntil(t, 10, 1, 1, &LegacyDraw{Addr: listen(t, s.serve)})
+	r := runUntil(t, 10, 1, 1, &LegacyDraw{Addr: tcptest.Serve(t, s.serve)})
 	wantError(t, r, "EOF")
 	if r.Operations < 10 {
 		t.Errorf("%d operations, want more than one connection's 9", r.Operations)
@@ -128,7 +130,7 @@ const countClients = 100
 func TestLegacyCount(t *testing.T) {
 	t.Parallel()
 	s := &stubLegacy{values: map[string]int64{"5": 1000}}
-	wantClean(t, runFor(t, countTime, countClients, &LegacyCount{Addr: listen(t, s.serve), FirstID: 5}))
+	wantClean(t, runFor(t, countTime, countClients, &LegacyCount{Addr: tcptest.Serve(t, s.serve), FirstID: 5}))
 	if len(s.values) != countClients || s.values["5"] <= 1000 {
 		t.Errorf("server has %d clients, the first at %d; want %d, and that to go on from 1000", len(s.values), s.values["5"], countClients)
 	}
@@ -137,7 +139,7 @@ func TestLegacyCount(t *testing.T) {
 func TestLegacyCountCountsLostValues(t *testing.T) {
 	t.Parallel()
 	s := &stubLegacy{keep: func(value int64) int64 { return value - 1 }}
-	r := runFor(t, countTime, countClients, &LegacyCount{Addr: listen(t, s.serve)})
+	r := runFor(t, countTime, countClients, &LegacyCount{Addr: tcptest.Serve(t, s.serve)})
 	wantError(t, r, "last, the server has")
 	if int(r.Errors) != len(s.values) {
 		t.Errorf("%d errors, want one for each of the %d clients that reported", r.Errors, len(s.values))
@@ -154,7 +156,7 @@ func TestLegacyCountCountsWrongReplies(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			t.Parallel()
-			wantError(t, runFor(t, countTime, countClients, &LegacyCount{Addr: listen(t, s.serve)}), says)
+			wantError(t, runFor(t, countTime, countClients, &LegacyCount{Addr: tcptest.Serve(t, s.serve)}), says)
 		})
 	}
 }
@@ -162,7 +164,7 @@ func TestLegacyCountCountsWrongReplies(t *testing.T) {
 // TestLegacyCountWithoutSome refuses some clients: the others count on.
 func TestLegacyCountWithoutSome(t *testing.T) {
 	s := &stubLegacy{refuse: map[string]bool{"3": true, "7": true}}
-	r := runFor(t, moment, 10, &LegacyCount{Addr: listen(t, s.serve)})
+	r := runFor(t, moment, 10, &LegacyCount{Addr: tcptest.Serve(t, s.serve)})
 	wantError(t, r, "registering a client: the server closed the connection")
 	if r.Clients != 8 || r.Errors != 2 {
 		t.Errorf("%d clients and %d errors, want 8 and 2", r.Clients, r.Errors)
@@ -180,7 +182,7 @@ func stubFile(reply func(nc *net.TCPConn)) func(*net.TCPConn) {
 
 func TestLegacyGet(t *testing.T) {
 	data := make([]byte, 3<<20)
-	addr := listen(t, stubFile(func(nc *net.TCPConn) { nc.Write(data) }))
+	addr := tcptest.Serve(t, stubFile(func(nc *net.TCPConn) { nc.Write(data) }))
 	r := runUntil(t, 4, 0, 2, &LegacyGet{Addr: addr, Files: []string{"a", "b"}})
 	wantClean(t, r)
 	if whole := r.Operations * int64(len(data)); r.Bytes < whole || r.Bytes > whole+2*int64(len(data)) {
@@ -200,7 +202,7 @@ func TestLegacyGetCountsWrongAnswers(t *testing.T) {
 	} {
 		t.Run(says, func(t *testing.T) {
 			var calls atomic.Int64
-			addr := listen(t, stubFile(func(nc *net.TCPConn) {
+			addr := tcptest.Serve(t, stubFile(func(nc *net.TCPConn) {
 				if calls.Add(1) > 2 {
 					reply(nc)
 					return
@@ -217,7 +219,7 @@ func TestLegacyGetCountsWrongAnswers(t *testing.T) {
 }
 
 func TestLegacyGetNotFound(t *testing.T) {
-	addr := listen(t, stubFile(func(nc *net.TCPConn) { io.WriteString(nc, notFound) }))
+	addr := tcptest.Serve(t, stubFile(func(nc *net.TCPConn) { io.WriteString(nc, notFound) }))
 	_, err := Run(t.Context(), &LegacyGet{Addr: addr, Files: []string{"no"}}, Options{Clients: 1, For: moment})
 	if err == nil || err.Error() != `"no": no such file` {
 		t.Errorf("Run = %v, want no such file", err)

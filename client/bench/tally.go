@@ -12,13 +12,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// pause is how long a client waits after an error: a server that is away must not
-// be asked a million times.
+// pause is how long a client waits after an error, so that it does not flood a server
+// that is down.
 const pause = 100 * time.Millisecond
 
 var errStalled = fmt.Errorf("nothing came for %v", patience)
 
-// tally is where one client notes what it does.
+// tally counts the operations of one client.
 type tally struct {
 	operations, bytes atomic.Int64 // others look on
 	latency           *latency
@@ -26,9 +26,8 @@ type tally struct {
 	last              time.Time // when something arrived last
 }
 
-// takes returns what is to be told of each piece of a file that arrives, and that
-// waits, then, until it may have arrived at that rate. When ctx is done, what is
-// still to be had from the client's own buffers does not count.
+// takes returns a function to call with each piece of a file that arrives. It waits as
+// the rate requires. Pieces that come from buffers after ctx is done do not count.
 func (t *tally) takes(ctx context.Context, rate int64) func(n int) {
 	speed := newPace(rate)
 	return func(n int) {
@@ -40,14 +39,14 @@ func (t *tally) takes(ctx context.Context, rate int64) func(n int) {
 	}
 }
 
-// done notes an operation that succeeded.
+// done counts a successful operation.
 func (t *tally) done(d time.Duration) {
 	t.operations.Add(1)
 	t.latency.record(d)
 }
 
-// repeat does one operation after another until ctx is done. What is under way
-// then counts neither as done nor as an error, but its bytes do.
+// repeat runs one operation after another until ctx is done. The operation that ends
+// after that counts neither as done nor as an error, but its bytes until then count.
 func (t *tally) repeat(ctx context.Context, operation func(context.Context) error) {
 	t.last = time.Now()
 	for ctx.Err() == nil {
@@ -55,9 +54,10 @@ func (t *tally) repeat(ctx context.Context, operation func(context.Context) erro
 		err := operation(ctx)
 		now := time.Now()
 		switch {
-		case err == nil:
+		case err == nil && ctx.Err() == nil:
 			t.done(now.Sub(began))
 			t.last = now
+		case err == nil: // too late: some of its bytes may not have counted
 		case ctx.Err() == nil:
 			t.errors.add(err)
 			t.last = now
@@ -70,8 +70,8 @@ func (t *tally) repeat(ctx context.Context, operation func(context.Context) erro
 	}
 }
 
-// isCutOff reports whether err is what an operation fails with when its context
-// is done or its connection's deadline is over.
+// isCutOff reports whether err is that of an operation whose context is done or whose
+// connection's deadline has passed.
 func isCutOff(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, os.ErrDeadlineExceeded) || status.Code(err) == codes.Canceled
 }

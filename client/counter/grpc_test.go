@@ -158,12 +158,12 @@ func (mute) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, number
 	return nil
 }
 
-// deaf is a server that does not answer the registration.
-type deaf struct {
+// silent is a server that does not answer the registration.
+type silent struct {
 	numbersv1.UnimplementedNumberServiceServer
 }
 
-func (deaf) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.CountResponse]) error {
+func (silent) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.CountResponse]) error {
 	<-stream.Context().Done()
 	return nil
 }
@@ -205,7 +205,7 @@ func TestGRPCTimeouts(t *testing.T) {
 		}
 		s.Close()
 	})
-	bubble(deaf{}, func(t *testing.T, dial Dial) {
+	bubble(silent{}, func(t *testing.T, dial Dial) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, _, err := dial(ctx); !errors.Is(err, context.DeadlineExceeded) {

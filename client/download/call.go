@@ -15,18 +15,18 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// stallTimeout is how long a server may be silent within a call before the
-// connection is taken for lost: a peer that vanished closes nothing.
+// stallTimeout is how long a server may be silent during a call before the connection
+// counts as lost: a peer that vanished closes nothing.
 const stallTimeout = 30 * time.Second
 
 var (
-	// errChanged says that the version asked for is no longer the file's.
+	// errChanged means that the requested version is no longer current.
 	errChanged = errors.New("the file changed on the server")
-	// errChecksum says that bytes were damaged on their way.
+	// errChecksum means that bytes were damaged in transit.
 	errChecksum = errors.New("wrong checksum")
-	// errMixed says that the parts, each of which is right, are not of one file.
+	// errMixed means that the parts, each verified, are not of one file.
 	errMixed = errors.New("the parts are not of one file")
-	// errStalled says that the server went silent.
+	// errStalled means that the server became silent.
 	errStalled = fmt.Errorf("nothing arrived for %v", stallTimeout)
 )
 
@@ -50,7 +50,7 @@ func startCall(ctx context.Context, files filesv1.FileServiceClient, request *fi
 	return c
 }
 
-// end gives up the call, if it is under way, and what it has received.
+// end cancels the call, if it is in progress, and drops what it has received.
 func (c *call) end() {
 	c.cancel(nil)
 	c.segment.free()
@@ -59,7 +59,7 @@ func (c *call) end() {
 // reached reports, after an error, whether the call got as far as a server.
 func (c *call) reached() bool { return c.peer.Addr != nil }
 
-// head waits for the first response and returns what it says of the file.
+// head waits for the first response and returns its description of the file.
 func (c *call) head() (*filesv1.File, error) {
 	if c.first == nil {
 		first, err := c.receiveOne()
@@ -116,7 +116,7 @@ func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (
 	if c.segment.crc != resp.GetCrc32C() {
 		return nil, fmt.Errorf("%w: the server says %08x, the bytes have %08x", errChecksum, resp.GetCrc32C(), c.segment.crc)
 	}
-	// Only the status says that the server has nothing to take back.
+	// Only the status tells that the server did not fail at the end.
 	c.whole = resp.FileCrc32C
 	switch _, err := c.receiveOne(); {
 	case errors.Is(err, io.EOF):
@@ -139,7 +139,7 @@ func (c *call) receiveOne() (*filesv1.GetResponse, error) {
 	}
 	switch {
 	case err == nil:
-		// What the codec has not taken, as when the service is in this process.
+		// Data that the codec has not taken, as from a service in this process.
 		if data := resp.GetData(); len(data) > 0 {
 			c.segment.add([][]byte{data}, nil)
 		}
@@ -154,7 +154,7 @@ func (c *call) receiveOne() (*filesv1.GetResponse, error) {
 	return nil, err
 }
 
-// unexpected is for a call that ended too early: success is a failure then.
+// unexpected returns the error of a call that ended too early, even with success.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("the call ended without a checksum")

@@ -13,8 +13,8 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// What begins each field of a GetResponse: its number and kind. After the first
-// two there are a length and as many bytes, after the others 4 bytes.
+// The tags of the fields of a GetResponse. After the first two, a length and as many bytes
+// follow, after the others 4 bytes.
 var (
 	fileTag = protowire.EncodeTag(1, protowire.BytesType)
 	dataTag = protowire.EncodeTag(2, protowire.BytesType)
@@ -22,10 +22,10 @@ var (
 	fileCrc = protowire.EncodeTag(4, protowire.Fixed32Type)
 )
 
-// codec is the ordinary codec but for the data of a GetResponse that is
-// received: that stays in the transport's buffers, is added to a segment, and
-// the message has none. The ordinary codec copies it twice. This saves almost
-// half of the client's time in a large download.
+// codec is the ordinary codec, except for the data of received GetResponses: the data
+// stays in the transport's buffers, is added to a segment, and is missing from the
+// message. The ordinary codec copies it twice. This saves almost half of the client's
+// processor time in a large download.
 type codec struct {
 	encoding.CodecV2
 	segment *segment
@@ -33,8 +33,8 @@ type codec struct {
 
 func newCodec(s *segment) codec { return codec{encoding.GetCodecV2(proto.Name), s} }
 
-// Unmarshal sets v. If it is a GetResponse that has data then, the message was
-// unusual, and nothing was added to the segment.
+// Unmarshal decodes into v. If v is a GetResponse with data afterwards, the message was
+// unusual and nothing was added to the segment.
 func (c codec) Unmarshal(message mem.BufferSlice, v any) error {
 	if resp, ok := v.(*filesv1.GetResponse); ok && c.takeData(message, resp) {
 		return nil
@@ -42,9 +42,9 @@ func (c codec) Unmarshal(message mem.BufferSlice, v any) error {
 	return c.CodecV2.Unmarshal(message, v)
 }
 
-// takeData takes the data out of the message and leaves the rest, a few bytes,
-// to the proto package. It reports false, and takes nothing, for anything
-// unusual; the ordinary codec then says what that is.
+// takeData takes the data out of the message, and leaves the rest, a few bytes, to the
+// proto package. It returns false, and takes nothing, for anything unusual, which the
+// ordinary codec then decodes.
 func (c codec) takeData(message mem.BufferSlice, resp *filesv1.GetResponse) bool {
 	r := message.Reader()
 	defer r.Reset(nil)

@@ -1,16 +1,16 @@
-// Package download fetches files from a Parity server so that what arrives is
-// the whole file, unchanged, or nothing.
+// Package download fetches files from a Parity server: the whole file, unchanged, or
+// nothing.
 //
-// Get and GetBelow fetch to a file, Copy to a writer. All ask for the file in segments,
-// each a call of its own that names the version of the file and ends in a
-// checksum, and keep a segment only when that is right. So
+// Get and GetBelow write to a file, Copy to a writer. All request the file in segments.
+// Each segment is a call that names the version of the file and ends in a checksum, and is
+// kept only if the checksum matches. So
 //
-//   - nothing unverified is ever written, and nothing that was written is
-//     fetched again when a connection is lost;
-//   - all segments are of one version: when the file changes on the server in
-//     the middle, Get starts again with the new one;
-//   - where the server knows the checksum of the whole file, that is what counts at
-//     the end, also for what an earlier, interrupted Get had left.
+//   - nothing unverified is written, and nothing that was written is fetched again after
+//     a lost connection;
+//   - all segments are of one version: if the file changes on the server meanwhile, Get
+//     starts again with the new version;
+//   - if the server knows the checksum of the whole file, it is compared at the end, also
+//     for the part that an earlier, interrupted Get has left.
 package download
 
 import (
@@ -26,24 +26,24 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// maxRestarts is how often a download starts again because the file changed on
-// the server: one that changes more often than it can be fetched is reported.
+// maxRestarts is how often a download starts again because the file changed on the
+// server. After that it fails.
 const maxRestarts = 3
 
-// Options are what a caller may want to set, and to hear of a download under way. The
-// functions are called on the goroutine of Get or Copy and may be nil.
+// Options configure a download. The functions are called on the goroutine of Get or Copy,
+// and may be nil.
 type Options struct {
-	// Force lets a download replace a file that is there.
+	// Force allows a download to replace an existing file.
 	Force bool
-	// Progress is told how many bytes have arrived, of how many. It goes back
-	// where bytes that arrived did not pass and are fetched again.
+	// Progress receives how many bytes have arrived, of how many. The number decreases
+	// when bytes do not pass verification and are fetched again.
 	Progress func(done, size int64)
-	// Notice is told why there is a delay: a connection was lost, or the file has
-	// changed. It is one line, safe to show on a terminal.
+	// Notice receives the reason of a delay: a connection was lost, or the file has
+	// changed. It is one line, safe for a terminal.
 	Notice func(line string)
 }
 
-// Result describes a download that has succeeded: every byte of it was checked.
+// Result describes a successful download: every byte of it was verified.
 type Result struct {
 	Name    string        // as asked for
 	Path    string        // where it is; empty for Copy
@@ -54,21 +54,20 @@ type Result struct {
 	Elapsed time.Duration // from the first call to the last byte in place
 }
 
-// Get downloads the file name to the file at path, whose directory must be there. A
-// link at path is followed. To a device or pipe the bytes are written in order, as
-// Copy does.
+// Get downloads the file name to the file at path, whose directory must exist. It follows
+// a symbolic link at path. It writes the bytes to a device or a pipe in order, as Copy
+// does.
 //
-// The file appears under its path only when it is complete. What is there before
-// stays, and the error is fs.ErrExist, unless opts.Force is set; that is looked at
-// before anything is fetched, and holds until the end. Until then the file grows in a
-// hidden file beside it, which stays behind when Get fails or the process dies: the
-// next Get to the same path goes on from there, unless the file has changed on the
-// server. Of several Gets to one path at once all but one fail.
+// The file appears at path only when it is complete. If there is a file already, it stays
+// and the error is fs.ErrExist, unless opts.Force is set; this is checked at the start and
+// at the end. Until then the data is in a hidden file beside path, which remains if Get
+// fails or the process dies. The next Get to the same path resumes there, unless the file
+// has changed on the server. Of several Gets to one path at a time, all but one fail.
 //
-// A connection that is lost is tried again for some ten seconds; a server that
-// cannot be reached at first is an error at once. A server that says when to try
-// again is believed, up to half a minute each time. Errors of the server can be told
-// by status.Code; when ctx is done, the error is its cause.
+// Get retries a lost connection for about ten seconds; a server that is unreachable at
+// first is an error at once. It follows a server's RetryInfo, up to half a minute each
+// time. status.Code returns the code of a server's error; when ctx is done, the error is
+// its cause.
 func Get(ctx context.Context, files filesv1.FileServiceClient, name, path string, opts Options) (Result, error) {
 	to, err := atPath(path, opts.Force)
 	if errors.Is(err, errNotRegular) {
@@ -86,9 +85,10 @@ func Get(ctx context.Context, files filesv1.FileServiceClient, name, path string
 	return get(ctx, files, name, to, opts)
 }
 
-// GetBelow downloads the file name to dir, or the current directory if that is empty,
-// as Get does: under the path that LocalPath says, whose directories are made. Links
-// are followed as far as they stay below dir, but not one in the place of the file.
+// GetBelow downloads the file name to the path that LocalPath returns, below dir, or
+// below the current directory if dir is empty. It creates the directories. Otherwise it is
+// like Get, except that it follows only symbolic links that stay below dir, and none in
+// the place of the file.
 func GetBelow(ctx context.Context, files filesv1.FileServiceClient, name, dir string, opts Options) (Result, error) {
 	to, err := below(dir, name, opts.Force)
 	if err != nil {
@@ -115,10 +115,10 @@ func get(ctx context.Context, files filesv1.FileServiceClient, name string, to d
 	}
 }
 
-// mustRestart reports whether what was fetched is good for nothing.
+// mustRestart reports whether everything that was fetched is useless.
 func mustRestart(err error) bool { return errors.Is(err, errChanged) || errors.Is(err, errMixed) }
 
-// getVersion downloads the version of the file that is current when it begins.
+// getVersion downloads the version that is current at its start.
 func getVersion(ctx context.Context, files filesv1.FileServiceClient, name string, to destination, opts Options) (Result, error) {
 	t := newTransfer(files, name, opts)
 	defer t.end()
@@ -154,9 +154,9 @@ func getVersion(ctx context.Context, files filesv1.FileServiceClient, name strin
 	return Result{}, errors.Join(err, p.keep())
 }
 
-// Copy downloads the file name to w, segment by segment, each when it has been
-// checked, in many small writes. It cannot take back what it has written: when the file changes after
-// that, it fails.
+// Copy downloads the file name to w, segment by segment, each after its verification, in
+// many small writes. It cannot take back what it has written: it fails if the file changes
+// after the first write.
 func Copy(ctx context.Context, files filesv1.FileServiceClient, name string, w io.Writer, opts Options) (Result, error) {
 	start := time.Now()
 	for restarts := 0; ; restarts++ {

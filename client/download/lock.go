@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// openSafely makes opening a link fail, and opening a pipe return.
+// openSafely makes opening a symbolic link fail, and opening a pipe not block.
 const openSafely = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// lock makes f this process's own until it is closed, by whatever name others
-// open it. It returns errBusy if it is another's.
+// lock takes an exclusive lock on f until f is closed. It returns errBusy if another
+// process has it.
 func lock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -19,8 +19,8 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("flock", err)
 }
 
-// ours reports whether nobody but this user can have made the file, nor has
-// another name for it.
+// ours reports whether only this user can have created the file, and it has no other
+// name.
 func ours(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid() && stat.Nlink == 1

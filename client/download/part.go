@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// part is the hidden file that a download grows in, beside its destination. It
-// is locked while it is open, and holds verified bytes only. As it is synced
-// after each segment, all but the last segment are on the disk even after a
-// power cut, so that its length alone tells where to go on.
+// part is the hidden file beside the destination that holds an incomplete download. It is
+// locked while it is open, and has only verified bytes. It is synced after each segment,
+// so that all but the last segment survive a power failure, and its length alone tells
+// where to resume.
 type part struct {
 	dir  *os.Root
 	file *os.File
@@ -32,9 +32,9 @@ var (
 	errNotOurs  = errors.New("not a file that a download left")
 )
 
-// openPart opens the part file for what is to be called base in dir: size bytes, and
-// content says which. Part files of other contents are removed. It fails if one
-// of them is in use. The part file takes dir, and closes it, also if it fails.
+// openPart opens the part file of a file named base in dir, of size bytes and the version
+// content. It removes part files of other versions, and fails if one of them is in use.
+// The part owns dir and closes it, also after an error.
 func openPart(dir *os.Root, base, content string, size int64) (*part, error) {
 	name := partName(base, content)
 	p, err := open(dir, base, name, size)
@@ -51,8 +51,8 @@ func openPart(dir *os.Root, base, content string, size int64) (*part, error) {
 	return p, nil
 }
 
-// open opens or creates the part file of a file of the given size, and cuts off
-// what it cannot rely on.
+// open opens or creates the part file of a file of the given size, and truncates it to
+// the reliable part.
 func open(dir *os.Root, base, name string, size int64) (_ *part, err error) {
 	f, err := openLocked(dir, base, name, os.O_CREATE)
 	if err != nil {
@@ -75,9 +75,9 @@ func open(dir *os.Root, base, name string, size int64) (_ *part, err error) {
 	return p, p.truncate(kept)
 }
 
-// openLocked opens a part file for base that nobody but a download of this user can
-// have made: in a directory that others can write to, they could have put a link or
-// bytes of their own there.
+// openLocked opens a part file for base that only a download of this user can have
+// created: in a directory that others can write to, they could have put a symbolic link or
+// other content there.
 func openLocked(dir *os.Root, base, name string, flag int) (_ *os.File, err error) {
 	f, err := dir.OpenFile(name, os.O_RDWR|flag|openSafely, 0o666)
 	if err != nil {
@@ -106,7 +106,7 @@ func openLocked(dir *os.Root, base, name string, flag int) (_ *os.File, err erro
 	case !os.SameFile(opened, there):
 		return nil, errReplaced
 	case isFile(dir, base, opened):
-		// It was put in its place, and the process died before this name was removed.
+		// It was linked to its destination, and the process died before removing this name.
 		if err := dir.Remove(name); err != nil {
 			return nil, err
 		}
@@ -117,13 +117,13 @@ func openLocked(dir *os.Root, base, name string, flag int) (_ *os.File, err erro
 	return f, nil
 }
 
-// isFile reports whether a file that was opened is also the one called name in dir.
+// isFile reports whether an open file is the one named name in dir.
 func isFile(dir *os.Root, name string, opened fs.FileInfo) bool {
 	there, err := dir.Lstat(name)
 	return err == nil && os.SameFile(opened, there)
 }
 
-// removeOthers removes the part files for base in dir but the one called keep.
+// removeOthers removes the part files for base in dir, except keep.
 func removeOthers(dir *os.Root, base, keep string) error {
 	d, err := dir.Open(".")
 	if err != nil {
@@ -169,11 +169,11 @@ func (p *part) truncate(size int64) error {
 	return p.file.Truncate(size)
 }
 
-// readBuffer is how much of a part file is read at once, in bytes: as little as keeps a
-// disk busy, and between two reads it is seen whether anybody still waits.
+// readBuffer is how much of a part file is read at once, in bytes: enough to keep a disk
+// busy. Between two reads the context is checked.
 const readBuffer = 1 << 20
 
-// sum returns the CRC-32C of the first n bytes, as they lie on the disk.
+// sum returns the CRC-32C of the first n bytes on the disk.
 func (p *part) sum(ctx context.Context, n int64) (sum uint32, err error) {
 	buf := make([]byte, min(n, readBuffer))
 	for off := int64(0); off < n; off += int64(len(buf)) {
@@ -189,8 +189,8 @@ func (p *part) sum(ctx context.Context, n int64) (sum uint32, err error) {
 	return sum, nil
 }
 
-// commit puts the file in its place. The lock is held until it is there, so that
-// no other download takes it for its own part file.
+// commit renames the file to its destination. It keeps the lock meanwhile, so that no
+// other download takes it for its own part file.
 func (p *part) commit(to destination) error {
 	if err := to.put(p.dir, p.name); err != nil {
 		return err
@@ -198,8 +198,8 @@ func (p *part) commit(to destination) error {
 	return p.close()
 }
 
-// keep leaves what was written whole for the next time. It removes the file if
-// that is nothing.
+// keep leaves the complete segments for the next download, and removes the file if there
+// are none.
 func (p *part) keep() error {
 	if p.size == 0 {
 		return p.discard()
@@ -212,12 +212,12 @@ func (p *part) discard() error { return errors.Join(p.dir.Remove(p.name), p.clos
 
 func (p *part) close() error { return errors.Join(p.file.Close(), p.dir.Close()) }
 
-// maxBase bounds the share that the destination has in its part file's name, in
-// bytes: a name has 255 on most systems.
+// maxBase bounds the part of a part file's name that comes from the destination, in
+// bytes: most systems limit names to 255.
 const maxBase = 200
 
-// partName is where a file that is to be called base grows. Content is in part a
-// server's text, so it does not stand there as it is.
+// partName returns the name of the part file of base. content is partly text of the
+// server, so the name has only a digest of it.
 func partName(base, content string) string { return partPrefix(base) + digest(content) + partSuffix }
 
 const partSuffix = ".part"
@@ -240,7 +240,7 @@ func isPartName(name, base string) bool {
 	return ok && err == nil && len(content) == len(digest(""))
 }
 
-// digest is a short name for s: 16 hexadecimal digits.
+// digest returns a short name for s: 16 hexadecimal digits.
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:8])

@@ -11,13 +11,13 @@ import (
 	"unicode"
 )
 
-// errNotRegular says that a destination is there and takes bytes, but is not a
-// file that another can be put in the place of.
+// errNotRegular means that a destination exists and can be written to, but is not a file
+// that can be replaced.
 var errNotRegular = errors.New("not a regular file")
 
-// BaseName returns the file name for a download of name, which is anything at
-// all: its last element, with "_" for each control character. It is an error
-// where that does not name a file in a directory, such as "..".
+// BaseName returns the local file name for a download of name, which is untrusted: its
+// last element, with "_" for each control character. It is an error if that cannot be the
+// name of a file, such as "..".
 func BaseName(name string) (string, error) {
 	return localElement(name, name[strings.LastIndexByte(name, '/')+1:])
 }

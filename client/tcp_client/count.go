@@ -13,8 +13,8 @@ import (
 // ids is how many client IDs there are.
 const ids = 10001
 
-// count is the number client. It keeps its ID until the program ends, so that it
-// goes on from its last value whenever it is connected again.
+// count is the number client. It keeps its ID until the program ends, so that it continues
+// from its last value after a reconnect.
 func count(ctx context.Context, addr string, s streams) error {
 	id := rand.Int32N(ids)
 	fmt.Fprintln(s.err, "client ID:", id)
@@ -26,8 +26,8 @@ func count(ctx context.Context, addr string, s streams) error {
 	return counter.Prompt(ctx, s.in, s.err, counting.Run)
 }
 
-// dialer returns a Dial for the number dialect. That does not tell a client its
-// increment, which is 1 at first; after that the client knows itself.
+// dialer returns a Dial for the number dialect. The protocol does not tell a client its
+// increment: it is 1 at first, and after that the client remembers it.
 func dialer(addr string, id int32) counter.Dial {
 	increment := int32(1)
 	return func(ctx context.Context) (counter.Session, counter.Start, error) {
@@ -39,7 +39,7 @@ func dialer(addr string, id int32) counter.Dial {
 	}
 }
 
-// session remembers what was drawn.
+// session remembers the last increment.
 type session struct {
 	*legacytcp.NumberConn
 	increment *int32

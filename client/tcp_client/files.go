@@ -14,7 +14,7 @@ import (
 	"example.com/parity/legacytcp"
 )
 
-// list prints the names of the cached files, one a line.
+// list prints the names of the cached files, one on each line.
 func list(ctx context.Context, addr string, out io.Writer) error {
 	names, err := legacytcp.List(ctx, addr)
 	if err != nil {
@@ -28,9 +28,9 @@ func list(ctx context.Context, addr string, out io.Writer) error {
 	return nil
 }
 
-// fetch downloads the file name to dir, where it gets name's last element. The
-// protocol has no checksum; its clean end is all that tells a whole file, and
-// only then does the file appear.
+// fetch downloads the file name to dir, under the last element of name. The protocol has
+// no checksum: only a clean EOF tells that the file is complete, and only then does it
+// appear.
 func fetch(ctx context.Context, addr, name, dir string, messages io.Writer) error {
 	base, err := download.BaseName(name)
 	if err != nil {

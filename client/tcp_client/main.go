@@ -1,5 +1,5 @@
-// Command tcp_client speaks the original protocols to a Parity server, with the
-// original client's command line.
+// Command tcp_client uses a Parity server over the original protocols, with the original
+// client's command line.
 package main
 
 import (
@@ -44,7 +44,7 @@ type streams struct {
 
 var errUsage = errors.New("usage")
 
-// run does what args say.
+// run runs the command that args name.
 func run(ctx context.Context, args []string, s streams) error {
 	if version.Asked(args) {
 		_, err := fmt.Fprintln(s.out, version.String())
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, s streams) error {
 	}
 }
 
-// exitStatus is what the program ends with after run has returned err.
+// exitStatus returns the exit status for an error of run.
 func exitStatus(err error) int {
 	switch {
 	case err == nil:

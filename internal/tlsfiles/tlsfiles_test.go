@@ -1,53 +1,21 @@
 package tlsfiles
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/parity/internal/tlsfiles/tlstest"
 )
 
 // newFiles writes a certificate that certifies itself, and its key.
 func newFiles(tb testing.TB) Files {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"},
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	keyBytes, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	dir := tb.TempDir()
-	write := func(name, typ string, der []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der}), 0o600); err != nil {
-			tb.Fatal(err)
-		}
-		return path
-	}
-	certFile := write("cert.pem", "CERTIFICATE", cert)
-	return Files{
-		Cert: File{"--cert", certFile}, Key: File{"--key", write("key.pem", "PRIVATE KEY", keyBytes)},
-		CA: File{"--ca", certFile},
-	}
+	_, certFile, keyFile := tlstest.New(tb, tb.TempDir())
+	return Files{Cert: File{"--cert", certFile}, Key: File{"--key", keyFile}, CA: File{"--ca", certFile}}
 }
 
 // TestHandshake has a server and a client verify each other.

@@ -15,11 +15,11 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// chunkSize is how many bytes a response carries: what is usual with the ordinary
-// codec, which copies them.
+// chunkSize is how many bytes a response has: usual for the ordinary codec, which copies
+// them.
 const chunkSize = 64 << 10
 
-// serveGRPC serves both services with grpc-go as it is without any option.
+// serveGRPC serves both services with grpc-go's defaults.
 func serveGRPC(ctx context.Context, l net.Listener, all files) error {
 	server := grpc.NewServer()
 	filesv1.RegisterFileServiceServer(server, &fileService{files: all})

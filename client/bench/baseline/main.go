@@ -1,5 +1,5 @@
-// Command baseline serves what client bench asks for, and nothing else, as plainly
-// as Go and grpc-go do it: the measure of what Parity adds and saves.
+// Command baseline serves the loads of client bench, and nothing else, with plain Go and
+// plain grpc-go: the measure of what Parity adds and saves.
 //
 //	baseline -grpc ADDRESS -files ADDRESS -draws ADDRESS DIRECTORY
 //

@@ -9,8 +9,7 @@ import (
 // writeSize is how many bytes of a file are written at once.
 const writeSize = 1 << 20
 
-// serveTCP serves each connection on a goroutine of its own, until the client has
-// enough.
+// serveTCP serves each connection on a goroutine of its own, until the client closes.
 func serveTCP(ctx context.Context, l net.Listener, serve func(net.Conn)) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	for {
@@ -47,9 +46,8 @@ func sendFile(nc net.Conn, all files) {
 	}
 }
 
-// sendNumbers is an echo of words that end in a blank, but that the echo is a
-// number of the parity that the word names. It takes the first read for an ID,
-// which ends in none.
+// sendNumbers answers each word that ends in a space by a number of the parity that the
+// word names. The first read is an ID, which does not end in a space.
 func sendNumbers(nc net.Conn) {
 	r, w := bufio.NewReader(nc), bufio.NewWriter(nc)
 	if _, err := nc.Read(make([]byte, 64)); err != nil {

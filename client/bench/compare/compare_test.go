@@ -64,7 +64,7 @@ func TestMedian(t *testing.T) {
 func TestTables(t *testing.T) {
 	r := &results{
 		options: options{rounds: 3, length: time.Second},
-		rates:   map[work][]*bench.Report{},
+		rates:   map[work][]*bench.Result{},
 		rows: []row{{"reading", megabytes, "get", []baseline{
 			{"slow", work{bare, "get"}, 2},
 			{"fast", work{raw, "legacy-get"}, 0.5},
@@ -74,7 +74,7 @@ func TestTables(t *testing.T) {
 	}
 	measured := func(w work, rates ...float64) {
 		for _, rate := range rates {
-			r.rates[w] = append(r.rates[w], &bench.Report{MegabytesPerSecond: rate, OperationsPerSecond: 10 * rate})
+			r.rates[w] = append(r.rates[w], &bench.Result{MegabytesPerSecond: rate, OperationsPerSecond: 10 * rate})
 		}
 	}
 	measured(work{parity, "get"}, 100, 300, 200)

@@ -1,13 +1,11 @@
-// Command compare measures Parity beside its baselines and prints how they stand
-// to each other:
+// Command compare measures Parity beside its baselines, and prints the ratios:
 //
 //	go run ./client/bench/compare [-rounds N] [-for D] [-only REGEXP] [-scaling] [-json]
 //
-// It builds the server, the client and the baseline server, and lets client bench
-// put the same load on one after the other, round after round, so that whatever
-// else the machine does falls on all of them. Servers and clients are processes of
-// their own, on loopback addresses. It takes some 4 GiB of memory, 2 GiB of disk,
-// and a Linux, to tell what memory the server takes.
+// It builds the server, the client and the baseline server, and puts the same load on one
+// after the other, in several rounds, so that other activity of the machine affects all of
+// them. Servers and clients are processes on loopback addresses. It needs about 4 GiB of
+// memory, 2 GiB of disk, and Linux, to measure the memory of the server.
 package main
 
 import (

@@ -12,7 +12,7 @@ import (
 // results are everything that was measured.
 type results struct {
 	options options
-	rates   map[work][]*bench.Report // one a round
+	rates   map[work][]*bench.Result // one a round
 	rows    []row
 	memory  []peak
 	grids   []grid
@@ -22,7 +22,7 @@ var errNothing = errors.New("-only: matches nothing")
 
 // plan returns what o asks for, yet to be measured.
 func plan(o options) (*results, error) {
-	r := &results{options: o, rates: make(map[work][]*bench.Report)}
+	r := &results{options: o, rates: make(map[work][]*bench.Result)}
 	for _, row := range rows {
 		if o.only.MatchString(row.name) {
 			r.rows = append(r.rows, row)

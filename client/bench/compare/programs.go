@@ -101,7 +101,7 @@ func startServer(n int, start func(addrs []string) (*server, error)) (s *server,
 }
 
 // put puts load on s for that long. An answer that is wrong is an error.
-func (p *programs) put(ctx context.Context, s *server, load string, length time.Duration) (*bench.Report, error) {
+func (p *programs) put(ctx context.Context, s *server, load string, length time.Duration) (*bench.Result, error) {
 	where := []string{"--addr", s.grpc}
 	switch verb, _, _ := strings.Cut(load, " "); verb {
 	case "legacy-get":
@@ -117,7 +117,7 @@ func (p *programs) put(ctx context.Context, s *server, load string, length time.
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	failed := cmd.Run()
-	report := new(bench.Report)
+	report := new(bench.Result)
 	if err := json.Unmarshal(out.Bytes(), report); err != nil {
 		return nil, fmt.Errorf("client %s: %w: %s", strings.Join(args, " "), cmp.Or(failed, err), said.String())
 	}

@@ -1,7 +1,6 @@
-// Package backoff spaces out attempts to reach a server that does not answer:
-// each wait is about twice the one before, up to a limit, and random within
-// its upper half, so that many clients cut off together do not come back
-// together.
+// Package backoff returns the waits between attempts to reach a server that does not
+// answer. Each wait is about twice the one before, up to a limit, and random within its
+// upper half, so that many clients do not retry at the same moment.
 package backoff
 
 import (
@@ -11,10 +10,10 @@ import (
 )
 
 const (
-	// first is the wait before the first retry: short, as most losses are a
-	// server that restarts.
+	// first is the wait before the first retry: short, because most connections are lost
+	// to a server that restarts.
 	first = 100 * time.Millisecond
-	// longest bounds every wait, so that a client is back soon after its server.
+	// longest bounds every wait, so that a client reconnects soon after its server is back.
 	longest = 5 * time.Second
 )
 

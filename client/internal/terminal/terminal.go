@@ -1,6 +1,5 @@
-// Package terminal makes text that others wrote, such as file names and a
-// server's error messages, safe to show: on a terminal a control character is
-// a command.
+// Package terminal makes untrusted text, such as file names and a server's error
+// messages, safe to print: on a terminal a control character is a command.
 package terminal
 
 import (
@@ -23,8 +22,8 @@ func Is(f any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Error returns err's text, escaped, with the server's own words in place of
-// what grpc-go puts around them.
+// Error returns the text of err, escaped, without what grpc-go adds to a server's
+// message.
 func Error(err error) string {
 	text := err.Error()
 	var coded interface {
@@ -59,8 +58,8 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// EscapeJSON does the same to a JSON text and leaves its meaning as it was:
-// what hides in it can only stand in a string, where \u says the same.
+// EscapeJSON does the same with JSON text, without changing its meaning: such characters
+// occur only in strings, where \u escapes are equivalent.
 func EscapeJSON(text string) string {
 	if !strings.ContainsFunc(text, hidden) {
 		return text

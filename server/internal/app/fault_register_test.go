@@ -17,6 +17,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"example.com/parity/internal/await"
 )
 
 // registerArgs are flags of a process that serves an empty directory and keeps its log
@@ -89,7 +91,7 @@ func TestFaultDataDirRemoved(t *testing.T) {
 			wantStatus(t, "a new session", err, codes.Unavailable, "REGISTER_UNAVAILABLE")
 
 			health := grpc_health_v1.NewHealthClient(cc)
-			awaitThat(t, "health says NOT_SERVING", func() bool {
+			await.That(t, "health says NOT_SERVING", func() bool {
 				resp, err := health.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "parity.numbers.v1.NumberService"})
 				return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_NOT_SERVING
 			})
@@ -135,7 +137,7 @@ func startWaiting(tb testing.TB, redis *redisServer) (cmd *exec.Cmd, stderr *syn
 			cmd.Wait()
 		}
 	})
-	awaitThat(tb, "it waits for Redis", func() bool { return strings.Contains(stderr.String(), "redis is away, waiting for it") })
+	await.That(tb, "it waits for Redis", func() bool { return strings.Contains(stderr.String(), "redis is away, waiting for it") })
 	return cmd, stderr
 }
 
@@ -148,7 +150,7 @@ func TestFaultRedisAwayAtStart(t *testing.T) {
 		t.Errorf("it serves without Redis:\n%s", stderr.String())
 	}
 	redis.start(t)
-	awaitThat(t, "it serves", func() bool { return strings.Contains(stderr.String(), "serving gRPC") })
+	await.That(t, "it serves", func() bool { return strings.Contains(stderr.String(), "serving gRPC") })
 	if n := strings.Count(stderr.String(), "waiting"); n != 1 {
 		t.Errorf("it says %d times that it waits, want once:\n%s", n, stderr.String())
 	}
@@ -245,7 +247,7 @@ func TestFaultRedisLink(t *testing.T) {
 	commitReport(t, onA, 5)
 	link.cut()
 	send(t, onA, 12)
-	awaitThat(t, "the server has noticed", func() bool { return strings.Contains(a.stderr.String(), "changes cannot be written") })
+	await.That(t, "the server has noticed", func() bool { return strings.Contains(a.stderr.String(), "changes cannot be written") })
 	send(t, onA, 13)
 
 	onB := begin(t, rpcDoor{b.dial(t)}, 7, 5)
@@ -280,16 +282,6 @@ func commitReport(tb testing.TB, s counting, value int64) {
 		}
 		if resp.GetCommitted().GetValue() == value {
 			return
-		}
-	}
-}
-
-// awaitThat waits until a condition holds that the test can only poll.
-func awaitThat(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	for end := time.Now().Add(15 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			tb.Fatalf("still not so after 15 s: %s", what)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/internal/tlsfiles/tlstest"
 )
 
 // TestOwnFilesUnderAnyName serves a directory that holds all of the program's own files,
@@ -30,7 +31,7 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	newCertificate(t, in("cert.pem"), in("key.pem"))
+	tlstest.New(t, dir)
 	do(os.Mkdir(in("logs"), 0o700))
 	do(os.WriteFile(in("logs/server[1]-2026-01-02T03-04-05.678.log"), []byte("from before"), 0o600))
 	do(os.WriteFile(in("real.log"), nil, 0o600))
@@ -108,7 +109,9 @@ func TestOwnFilesUnderAnyName(t *testing.T) {
 	}
 
 	// The key is renewed.
-	newCertificate(t, in("new.pem"), in("new key.pem"))
+	_, newCert, newKey := tlstest.New(t, t.TempDir())
+	do(os.Rename(newCert, in("new.pem")))
+	do(os.Rename(newKey, in("new key.pem")))
 	do(os.Rename(in("new key.pem"), in("key.pem")))
 	check("key.pem", "symbolic link")
 	names, err := d.list(t.Context())

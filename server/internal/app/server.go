@@ -176,6 +176,6 @@ func (s *server) serve(ctx context.Context) error {
 func (s *server) reopenLog() {
 	for range s.hangups {
 		s.log.Reopen()
-		s.own.Check()
+		s.own.Scan()
 	}
 }

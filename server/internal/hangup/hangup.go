@@ -1,8 +1,9 @@
-// Package hangup prevents SIGHUP from ending the program that imports it, from package
-// initialization on. Service managers send SIGHUP together with SIGTERM, and logrotate sends
-// it at any time, also to a program that is still starting.
+// Package hangup keeps SIGHUP from ending the program that imports it. Its init function
+// runs before main and before slower packages are initialized. Service managers send
+// SIGHUP together with SIGTERM, and logrotate sends it at any time, also to a program
+// that has not yet installed its handlers.
 //
-// Code that handles SIGHUP calls signal.Notify as well.
+// Code that acts on the signal calls signal.Notify as usual.
 package hangup
 
 import (
@@ -12,7 +13,7 @@ import (
 )
 
 func init() {
-	// The channel has no reader: a call of Notify is enough to disable the default action.
+	// Nothing receives from the channel: Notify alone replaces the default action.
 	// signal.Ignore would be inherited by child processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 }

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,7 @@ func TestCalls(t *testing.T) {
 		_, got := (&origin.Resolver{}).Unary(t.Context(), nil, info, func(ctx context.Context, req any) (any, error) {
 			return calls.Unary(ctx, req, info, func(context.Context, any) (any, error) { return nil, err })
 		})
-		if got != err {
+		if !errors.Is(got, err) {
 			t.Errorf("error %v, want %v", got, err)
 		}
 	}

@@ -10,47 +10,48 @@ import (
 )
 
 const (
-	// writeChecks is how often progress is checked in a WriteTimeout. A stalled connection
-	// is closed at most a quarter of WriteTimeout too late.
-	writeChecks = 4
-	// deadlineSlack is the fraction of a deadline by which it may be early. Setting a
-	// deadline costs as much as a system call, so one that is nearly right is kept.
+	// progressChecks is how often a writer checks for progress in one WriteTimeout. A
+	// stalled connection is therefore closed at most a quarter of WriteTimeout late.
+	progressChecks = 4
+	// deadlineSlack is the fraction of an interval, 1/256, by which its deadline may be
+	// early. Setting a deadline costs as much as a system call, so one that is no
+	// earlier is kept.
 	deadlineSlack = 256
 )
 
-// conn is an accepted connection. A write may take as long as it makes progress in every
-// WriteTimeout. Progress means that the kernel accepts bytes, whether the peer reads them or
-// not.
+// conn is an admitted connection. A write may take any time as long as it makes progress
+// in every WriteTimeout. Progress is a byte that the kernel accepts, whether or not the
+// peer reads it.
 type conn struct {
 	net.Conn
 	l    *Listener
 	from netip.Addr
 
 	mu       sync.Mutex // guards the write deadlines, in Unix nanoseconds
-	user     int64      // set by the user of the connection; 0: none
+	user     int64      // set through SetWriteDeadline; 0: none
 	inEffect int64      // set on Conn
 
 	closing sync.Once
 	err     error
 }
 
-// Write implements net.Conn. It closes a connection that stalls, and discards its unsent
-// bytes.
+// Write implements net.Conn. If it stalls, the connection is closed and unsent bytes are
+// discarded.
 func (c *conn) Write(p []byte) (written int, err error) {
 	timeout := c.l.o.WriteTimeout
 	if timeout == 0 {
 		return c.Conn.Write(p)
 	}
 	for idle := 0; ; {
-		c.extend(timeout / writeChecks)
+		c.extend(timeout / progressChecks)
 		n, err := c.Conn.Write(p[written:])
 		written += n
-		if !errors.Is(err, os.ErrDeadlineExceeded) || c.isOver() {
+		if !errors.Is(err, os.ErrDeadlineExceeded) || c.isExpired() {
 			return written, err
 		}
 		if n > 0 {
 			idle = 0
-		} else if idle++; idle == writeChecks {
+		} else if idle++; idle == progressChecks {
 			c.l.o.Count(ReasonStalled)
 			c.abort()
 			return written, err
@@ -72,8 +73,8 @@ func (c *conn) extend(d time.Duration) {
 	}
 }
 
-// isOver reports whether the user's deadline has passed.
-func (c *conn) isOver() bool {
+// isExpired reports whether the user's deadline has passed.
+func (c *conn) isExpired() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.user != 0 && c.user <= time.Now().UnixNano()
@@ -84,8 +85,8 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// SetWriteDeadline implements net.Conn. A deadline that is removed stays in effect for a
-// write in progress, which then tries again.
+// SetWriteDeadline implements net.Conn. After a deadline is cleared, a write in progress
+// may still time out by it; the write then continues with a new deadline.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if c.l.o.WriteTimeout == 0 {
 		return c.Conn.SetWriteDeadline(t)
@@ -101,16 +102,17 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// abort closes the connection with a reset, so that the kernel discards what the peer does
-// not read.
+// abort resets the connection, so that the kernel discards the bytes that the peer does
+// not accept.
 func (c *conn) abort() {
 	if nc, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
-		_ = nc.SetLinger(0) // fails only if the connection is closed already
+		_ = nc.SetLinger(0) // fails only if the connection is already gone
 	}
-	_ = c.Close()
+	_ = c.Close() // Write returns its own error
 }
 
-// Close implements net.Conn. The connection no longer counts.
+// Close closes the connection and makes room for another. Later calls return the first
+// call's error.
 func (c *conn) Close() error {
 	c.closing.Do(func() {
 		c.err = c.Conn.Close()

@@ -1,6 +1,6 @@
-// Package netguard bounds the number of connections, in total and from one address, and the
-// time that a write may go without progress. It works below any protocol.
+// Package netguard limits connections before any protocol is spoken on them: how many
+// are open, in total and from one address, and how long a write may make no progress.
 //
-// A [Listener] wraps a net.Listener. The connections that it accepts count until they are
-// closed.
+// [NewListener] wraps a net.Listener. The package does not interpret what the
+// connections carry.
 package netguard

@@ -7,43 +7,43 @@ import (
 	"sync"
 )
 
-// Limits bound the number of open connections.
+// Limits bounds the connections that are open at a time.
 type Limits struct {
 	// Total is the maximum number of connections.
 	Total int
-	// PerAddress is the maximum number of connections from one IPv4 address or one IPv6 /64
-	// network, which is what one host commonly has. 0: no limit.
+	// PerAddress is the maximum number from one IPv4 address or one IPv6 /64, which is
+	// what one host commonly has. 0: no limit per address.
 	PerAddress int
-	// Exempt lists networks to which PerAddress does not apply, because each address stands
-	// for many clients: NATs and gateways.
+	// Exempt lists networks in which one address stands for many clients, such as NATs
+	// and gateways. PerAddress does not apply to them.
 	Exempt []netip.Prefix
 }
 
-// Reason is why a connection was refused or closed. It is the value of a metric's label.
+// Reason says why a connection was refused or closed. It is a label value of metrics.
 type Reason string
 
 // Reasons.
 const (
-	ReasonTotal   Reason = "total"         // Limits.Total was reached
-	ReasonAddress Reason = "address"       // Limits.PerAddress was reached
-	ReasonStalled Reason = "write_stalled" // a write made no progress for WriteTimeout
+	ReasonTotal   Reason = "total"         // Limits.Total connections were open
+	ReasonAddress Reason = "address"       // the address had Limits.PerAddress connections open
+	ReasonStalled Reason = "write_stalled" // no byte could be written for WriteTimeout
 )
 
-// limiter counts open connections.
+// limiter counts connections.
 type limiter struct {
 	limits Limits
 
 	mu        sync.Mutex
 	total     int
-	byAddress map[netip.Addr]int // of the connections to which PerAddress applies
+	byAddress map[netip.Addr]int // only addresses that PerAddress applies to
 }
 
 func newLimiter(limits Limits) *limiter {
 	return &limiter{limits: limits, byAddress: make(map[netip.Addr]int)}
 }
 
-// admit counts a connection, or returns why it is refused. The caller must release an
-// admitted connection with the same address.
+// admit counts a connection, or returns why it is refused. For each admitted connection,
+// release must be called with the same address.
 func (l *limiter) admit(from netip.Addr) (refused Reason) {
 	key, counted := l.key(from)
 	l.mu.Lock()
@@ -61,7 +61,6 @@ func (l *limiter) admit(from netip.Addr) (refused Reason) {
 	return ""
 }
 
-// release ends an admitted connection.
 func (l *limiter) release(from netip.Addr) {
 	key, counted := l.key(from)
 	l.mu.Lock()
@@ -75,20 +74,19 @@ func (l *limiter) release(from netip.Addr) {
 	}
 }
 
-// open returns the number of open connections.
 func (l *limiter) open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total
 }
 
-// key returns the address that PerAddress counts by, and whether it applies.
+// key returns the address that PerAddress counts under, and whether it applies.
 func (l *limiter) key(from netip.Addr) (netip.Addr, bool) {
 	if l.limits.PerAddress == 0 || !from.IsValid() || contains(l.limits.Exempt, from) {
 		return netip.Addr{}, false
 	}
 	if from.Is6() {
-		network, _ := from.Prefix(64) // cannot fail for an IPv6 address
+		network, _ := from.Prefix(64) // never fails for an IPv6 address
 		return network.Addr(), true
 	}
 	return from, true
@@ -98,8 +96,8 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// addressOf returns the IP address of a, without a zone and with IPv4-mapped addresses
-// unmapped. It returns the zero Addr if a is not a TCP address.
+// addressOf returns the IP address of a without its zone, and with an IPv4-mapped
+// address unmapped. It returns the zero Addr if a is not a TCP address.
 func addressOf(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -108,5 +106,5 @@ func addressOf(a net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// IsFrom reports whether a is a TCP address in one of the networks.
+// IsFrom reports whether a is a TCP address in one of networks.
 func IsFrom(networks []netip.Prefix, a net.Addr) bool { return contains(networks, addressOf(a)) }

@@ -10,34 +10,34 @@ import (
 	"time"
 )
 
-// After an Accept that failed for lack of descriptors or memory, the pause doubles from the
-// minimum to the maximum, as in net/http.
+// Pauses after an accept that failed because descriptors or memory ran out. They double
+// from the minimum to the maximum, as in net/http.
 const (
 	minAcceptPause = 5 * time.Millisecond
 	maxAcceptPause = time.Second
 )
 
-// logInterval is the minimum time between two log lines about refused connections or failed
-// Accepts. There can be thousands a second.
-const logInterval = 10 * time.Second
+// logEvery is the minimum time between two log lines about refused connections and
+// failed accepts. There can be thousands a second.
+const logEvery = 10 * time.Second
 
 // Options configure a Listener.
 type Options struct {
 	Limits Limits
-	// Name is the prefix of log messages: the server that the connections belong to.
+	// Name begins every log line.
 	Name string
-	// Log receives warnings about refused connections and failed Accepts.
-	Log *slog.Logger
+	Log  *slog.Logger
 	// Count is called once for every connection that is refused, or closed because it
-	// stalled. May be nil.
+	// stalled. Nil: they are not counted.
 	Count func(Reason)
-	// WriteTimeout is how long a write may make no progress before the connection is closed.
-	// 0: no limit.
+	// WriteTimeout is how long a write may make no progress before the connection is
+	// closed. 0: no limit.
 	WriteTimeout time.Duration
 }
 
-// Listener accepts as many connections as its limits allow, and closes others at once. It
-// repeats an Accept that failed because the process or the system is short of a resource.
+// Listener accepts connections up to its limits and closes the others at once. It
+// retries an accept that fails because the process or the system has run out of a
+// resource, so that a shortage does not end the server.
 type Listener struct {
 	net.Listener
 	o       Options
@@ -47,12 +47,13 @@ type Listener struct {
 	closeOnce sync.Once
 	closeErr  error
 
-	refused  atomic.Int64 // since the last log line
-	failed   atomic.Int64
-	loggedAt time.Time // used by Accept only
+	refused  atomic.Int64 // connections since the last log line
+	failed   atomic.Int64 // accepts since then
+	loggedAt time.Time    // used by Accept only
 }
 
-// NewListener returns a Listener that accepts from l. Accept must not be called concurrently.
+// NewListener returns a Listener that accepts from l. Accept must be called by one
+// goroutine at a time.
 func NewListener(l net.Listener, o Options) *Listener {
 	if o.Count == nil {
 		o.Count = func(Reason) {}
@@ -63,7 +64,7 @@ func NewListener(l net.Listener, o Options) *Listener {
 // Open returns the number of open connections.
 func (l *Listener) Open() int { return l.limiter.open() }
 
-// Accept implements net.Listener. It returns the next connection within the limits.
+// Accept returns the next connection within the limits.
 func (l *Listener) Accept() (net.Conn, error) {
 	var pause time.Duration
 	for {
@@ -95,15 +96,15 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// warn logs a warning with the counts since the last one, at most once in logInterval.
+// warn logs at most one line in logEvery.
 func (l *Listener) warn(msg string, args ...any) {
-	if now := time.Now(); now.Sub(l.loggedAt) >= logInterval {
+	if now := time.Now(); now.Sub(l.loggedAt) >= logEvery {
 		l.loggedAt = now
 		l.o.Log.Warn(l.o.Name+": "+msg, append(args, "refused", l.refused.Swap(0), "failed", l.failed.Swap(0))...)
 	}
 }
 
-// Close implements net.Listener. It may be called again.
+// Close stops accepting. It may be called more than once.
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.closed)
@@ -112,8 +113,8 @@ func (l *Listener) Close() error {
 	return l.closeErr
 }
 
-// isTransient reports whether a later Accept may succeed: the client has disconnected, or the
-// process or the system is short of a resource.
+// isTransient reports whether a later Accept may succeed: the client has already
+// disconnected, or the process or the system has run out of a resource.
 func isTransient(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,

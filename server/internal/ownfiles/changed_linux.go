@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// changed returns when a file was last written, renamed or linked.
+// changed returns when fi's file was last written, renamed or linked.
 func changed(fi fs.FileInfo) time.Time {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return time.Unix(st.Ctim.Unix())

@@ -7,6 +7,6 @@ import (
 	"time"
 )
 
-// changed returns when a file was last written. The time of a rename or link is unavailable on
-// some of these platforms: the next full check notices those.
+// changed returns when fi's file was last written. Not every platform tells when it was
+// renamed or linked; the next scan finds that.
 func changed(fi fs.FileInfo) time.Time { return fi.ModTime() }

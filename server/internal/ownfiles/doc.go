@@ -1,17 +1,19 @@
-// Package ownfiles recognizes the program's own files, which must not be served.
+// Package ownfiles tells the program's own files from those that it may serve. [New]
+// takes their paths; [Set.Hides] is asked about every file before it is served.
 //
-// What counts is the file, not its name. A [Set] identifies files by device and inode, so it
-// also recognizes links to own files and own files that were renamed. Own files are:
+// A file is identified by device and inode, not by name. A link to an own file, or an
+// own file renamed, is therefore an own file too. Own files are found in three ways:
 //
-//   - the files at configured paths, such as those of the register, the log and the keys. A
-//     new file at such a path, for example a renewed certificate or a new log, is noticed.
-//   - the rotations of the log: files beside it that are named like them, see [isRotation].
-//   - former own files. An own file remains one for as long as it exists, wherever it is
-//     moved. A descriptor prevents its inode from being reused, and is closed when the file
-//     was deleted.
+//   - By path, such as the paths of the register, the log and the keys. A new file at
+//     such a path, after a certificate was renewed or the log reopened, is noticed.
+//   - By name: files in the log's directory that are named like its rotations; see
+//     [isRotation].
+//   - By history: an own file remains one until it is deleted, wherever it is moved. A
+//     descriptor keeps its inode from being reused and is closed after the deletion.
 //
-// The Set checks all this once a second. For a file that has changed since the last check,
-// or that has the name of an own file, it checks again before it answers. So a new link is
-// recognized at once. If a path is changed to refer to an old, unchanged file, for example by
-// a symbolic link, that is noticed within a second.
+// A background goroutine scans the paths and rotations once a second. Hides requests a
+// scan of its own for a file that has changed since the last one or has the name of an
+// own file. A new link is therefore recognised at once. An old file that becomes the
+// target of an own path, because a symbolic link was changed, is recognised within a
+// second.
 package ownfiles

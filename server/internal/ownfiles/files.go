@@ -8,40 +8,40 @@ import (
 )
 
 const (
-	// maxHeld is the maximum number of files that are held open, to recognize them wherever
-	// they are moved: more than most machines have logs, and far below the 1,024 descriptors
-	// that a process commonly may have. Other files are recognized as long as they keep
-	// their path or name.
+	// maxHeld is the maximum number of files held open, which are recognised wherever
+	// they are moved. It exceeds the number of logs on most machines and is far below the
+	// 1,024 descriptors that a process has at least. Further files are recognised as long
+	// as they have their path or name.
 	maxHeld = 128
 
-	// maxFiles is the maximum number of files up to which rotations are added.
+	// maxFiles is the number of known files from which further rotations are ignored.
 	maxFiles = 4096
 )
 
 // file is an own file.
 type file struct {
 	info  fs.FileInfo
-	held  *os.File // nil: recognized only as long as it keeps its path or name
-	named bool     // the last check found it under its path or name
+	held  *os.File // nil: recognised only while it is named
+	named bool     // the last complete scan found it by path or name
 }
 
-// files are the own files, as the goroutine that runs the checks knows them.
+// files is the set of own files. Only the scanning goroutine uses it.
 type files struct {
 	all     []*file
 	byID    map[identity][]*file
-	held    int
-	changed bool // since the last index
+	held    int  // open files
+	changed bool // since the last call of index
 }
 
-// unmark starts a full check.
-func (a *files) unmark() {
+// begin begins a complete scan.
+func (a *files) begin() {
 	for _, f := range a.all {
 		f.named = false
 	}
 }
 
-// add adds the file at path. A file that is not yet known is added only if fewer than limit
-// files are known. Other than regular files are ignored: they are never served.
+// add adds the file at path, unless it is new and limit files are known. Only regular
+// files are added: nothing else is served.
 func (a *files) add(path string, limit int) {
 	fi, err := os.Stat(path)
 	if err != nil || !fi.Mode().IsRegular() {
@@ -71,7 +71,7 @@ func (a *files) add(path string, limit int) {
 	a.byID[id] = append(a.byID[id], f)
 }
 
-// hold opens the file, unless path refers to another file by now.
+// hold opens the file, unless the path leads to another one by now.
 func (f *file) hold(path string) {
 	held, err := os.OpenFile(path, holdFlags, 0)
 	if err != nil {
@@ -84,9 +84,9 @@ func (f *file) hold(path string) {
 	f.held = held
 }
 
-// removeDeleted ends a full check: it removes files that no longer exist, or that can no
-// longer be recognized.
-func (a *files) removeDeleted() {
+// sweep ends a complete scan. It removes files that have been deleted, and files that
+// have lost their path or name and are not held.
+func (a *files) sweep() {
 	kept := a.all[:0]
 	for _, f := range a.all {
 		if f.named || f.exists() {
@@ -103,7 +103,7 @@ func (a *files) removeDeleted() {
 	a.all = kept
 }
 
-// exists reports whether a file that has lost its path or name is known to exist elsewhere.
+// exists reports whether f is held and has a name somewhere.
 func (f *file) exists() bool {
 	if f.held == nil {
 		return false
@@ -112,7 +112,7 @@ func (f *file) exists() bool {
 	return err == nil && links(fi) > 0
 }
 
-// index returns a new map of the files by identity.
+// index rebuilds byID and returns a copy of it, which later changes do not affect.
 func (a *files) index() *map[identity][]*file {
 	a.byID = make(map[identity][]*file, len(a.all))
 	for _, f := range a.all {
@@ -122,12 +122,12 @@ func (a *files) index() *map[identity][]*file {
 	a.changed = false
 	index := maps.Clone(a.byID)
 	for id := range index {
-		index[id] = slices.Clone(index[id]) // add appends to the other one
+		index[id] = slices.Clone(index[id]) // add appends to the original
 	}
 	return &index
 }
 
-// close closes all descriptors.
+// close closes the held files.
 func (a *files) close() {
 	for _, f := range a.all {
 		if f.held != nil {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// holdFlags open a file only to keep its inode from being reused. Closing it releases
-// the record locks that this process has on the file, which happens only after the file
-// was removed. O_NONBLOCK: it may be a FIFO by now.
+// holdFlags open a file only to keep its inode from being reused. Closing the descriptor
+// releases this process's record locks on the file; it is closed only after the file was
+// deleted. O_NONBLOCK prevents a wait if a FIFO has replaced the file.
 const holdFlags = os.O_RDONLY | syscall.O_NONBLOCK

@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// canHold reports whether a file can be held open without affecting other programs.
+// canHold says whether an open file can be renamed and deleted.
 const canHold = true
 
-// identity identifies an existing file.
+// identity is unique among the files that exist at one time.
 type identity struct{ device, inode uint64 }
 
 func identify(fi fs.FileInfo) identity {
@@ -18,10 +18,10 @@ func identify(fi fs.FileInfo) identity {
 	if !ok {
 		return identity{}
 	}
-	return identity{uint64(st.Dev), uint64(st.Ino)} //nolint:unconvert // the types differ between platforms
+	return identity{uint64(st.Dev), uint64(st.Ino)} //nolint:unconvert // the types depend on the platform
 }
 
-// links returns the number of names of a file.
+// links returns the number of names of fi's file.
 func links(fi fs.FileInfo) uint64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return uint64(st.Nlink) //nolint:unconvert // see above

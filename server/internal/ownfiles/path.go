@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 )
 
-// IsBelow reports whether the file at path, which need not exist, is below the directory dir.
+// IsBelow reports whether path, whose file need not exist, leads to a place below dir.
 func IsBelow(dir, path string) bool {
 	dir, err := resolve(dir)
 	if err != nil {
 		return false
 	}
 	resolved, err := resolve(path)
-	if errors.Is(err, fs.ErrNotExist) { // it may be created later
+	if errors.Is(err, fs.ErrNotExist) { // the file may be created later
 		resolved, err = resolve(filepath.Dir(path))
 		resolved = filepath.Join(resolved, filepath.Base(path))
 	}

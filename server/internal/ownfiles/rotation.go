@@ -7,23 +7,22 @@ import (
 	"time"
 )
 
-// scanShare bounds the share of time spent on reading the directory of a log: after a scan
-// there is none for scanShare times as long as it took.
-const scanShare = 50
+// readPause bounds the time spent reading the log's directory: after a read, the next one
+// waits this many times as long as the read took.
+const readPause = 50
 
-// logDir is the directory of a log.
+// logDir is the directory of a log, searched for the log's rotations.
 type logDir struct {
-	dir, base string
+	dir, base string // base is the log's name in dir
 
-	// As of the last scan.
-	names    []string // of rotations
-	modified time.Time
-	scanned  time.Time
-	took     time.Duration
+	names    []string      // rotations found by the last read of dir
+	modified time.Time     // of dir at that time
+	readAt   time.Time     // when it began
+	took     time.Duration // how long it took
 }
 
-// logDirs returns the directories of the log at path: that of the path itself and, if it is
-// a symbolic link, that of its target.
+// logDirs returns the directory of the log at path, and the directory of its target if
+// the path is a symbolic link.
 func logDirs(path string) []*logDir {
 	dirs := []*logDir{{dir: filepath.Dir(path), base: filepath.Base(path)}}
 	target, err := resolve(path)
@@ -37,38 +36,39 @@ func logDirs(path string) []*logDir {
 	return dirs
 }
 
-// add adds all rotations, or the one of that name, which the last scan may have missed.
-func (d *logDir) add(all *files, name string) {
+// addTo adds the rotations to all. With a name, it adds only the rotation of that name,
+// which may be newer than the last read of the directory.
+func (d *logDir) addTo(all *files, name string) {
 	if name != "" {
 		if isRotation(d.base, name) {
 			all.add(filepath.Join(d.dir, name), maxFiles)
 		}
 		return
 	}
-	if time.Since(d.scanned) >= scanShare*d.took {
-		d.scan()
+	if time.Since(d.readAt) >= readPause*d.took {
+		d.read()
 	}
 	for _, name := range d.names {
 		all.add(filepath.Join(d.dir, name), maxFiles)
 	}
 }
 
-// scan reads the directory if it has changed.
-func (d *logDir) scan() {
+// read reads the directory, unless it is unchanged.
+func (d *logDir) read() {
 	fi, err := os.Stat(d.dir)
 	if err != nil {
 		d.names = nil
 		return
 	}
 	began := time.Now()
-	// A directory that changed just before the scan may have changed again since without a
-	// new modification time.
-	if fi.ModTime().Equal(d.modified) && d.modified.Before(d.scanned.Add(-recent)) {
+	// If the last change was recent when the directory was read, another one may have
+	// left the time of modification the same.
+	if fi.ModTime().Equal(d.modified) && d.modified.Before(d.readAt.Add(-recent)) {
 		return
 	}
 	dir, err := os.Open(d.dir)
 	if err != nil {
-		return // perhaps not readable, only writable: rotations are recognized one by one
+		return // no permission to read: rotations are recognised when Hides asks by name
 	}
 	defer dir.Close()
 	var found []string
@@ -79,24 +79,24 @@ func (d *logDir) scan() {
 				found = append(found, name)
 			}
 		}
-		if err != nil { // io.EOF or a read error
+		if err != nil { // io.EOF, or a read error: keep what was found
 			break
 		}
 	}
-	d.names, d.modified, d.scanned, d.took = found, fi.ModTime(), began, time.Since(began)
+	d.names, d.modified, d.readAt, d.took = found, fi.ModTime(), began, time.Since(began)
 }
 
-// compressions are the extensions of compressed files.
+// compressions are the name endings of compressed files.
 var compressions = []string{".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z", ".zip"}
 
-// isRotation reports whether name is the name of a rotated log whose original name is base.
-// It knows the names that this program, logrotate and similar programs use. For server.log
-// these are, each also with the extension of a compressed file:
+// isRotation reports whether name is the name of a rotation of the log named base, made
+// by this program, logrotate or a similar program. For server.log the names are
 //
-//	server-2026-01-02T03-04-05.678.log    server-20260102.log, server.1.log
+//	server-2026-01-02T03-04-05.678.log    server-20260102.log    server.1.log
 //	server.log.1    server.log-20260102    server.log.old    server.log.bak    server.log~
 //
-// and also server.log.gz. base is not a pattern.
+// each of these with a compression's ending, and server.log.gz. base is compared
+// literally: it contains no pattern characters.
 func isRotation(base, name string) bool {
 	compressed := false
 	for _, ending := range compressions {

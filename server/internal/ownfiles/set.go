@@ -11,81 +11,80 @@ import (
 )
 
 const (
-	// checkInterval is the time between two full checks.
-	checkInterval = time.Second
+	// scanEvery is the interval between scans.
+	scanEvery = time.Second
 
-	// checkTimeout is how long Hides waits for a check. If the disk of the own files does
-	// not respond in this time, a file with the name of an own file counts as one. Any other
-	// file does not: it is on a disk that responds.
-	checkTimeout = time.Second
+	// scanWait is how long Hides waits for a scan. If the own files' disk does not
+	// answer in time, a file with the name of an own file is hidden. Any other file is
+	// not: it lies on a disk that answers.
+	scanWait = time.Second
 
-	// recent is the maximum age of a change that the last check may have missed. It exceeds
-	// the time between two checks plus the granularity of file system clocks.
+	// recent is how long ago a file may have changed and still have been missed by the
+	// last scan. It exceeds the interval between scans plus the lag of file systems'
+	// clocks.
 	recent = 3 * time.Second
 )
 
-// Set is the set of the program's own files. It is safe for concurrent use.
+// Set is the program's own files. It is safe for concurrent use.
 type Set struct {
 	paths []string
 	bases map[string]bool // base names of paths
 	logs  []*logDir
 
-	known atomic.Pointer[map[identity][]*file] // replaced, never modified
+	known atomic.Pointer[map[identity][]*file] // the map is immutable
+	// Unix times in nanoseconds: when the last complete scan began, and when the current
+	// scan began, 0 if none is running.
+	scanned, scanning atomic.Int64
 
-	// Unix times in ns: the start of the last full check, and the start of the check in
-	// progress (0: none).
-	checked, checking atomic.Int64
-
-	checks chan check
-	closed chan struct{}
-	ended  chan struct{}
-	once   sync.Once
+	requests chan request
+	closed   chan struct{}
+	ended    chan struct{}
+	once     sync.Once
 }
 
-// check requests a check: a full one, or one of the paths and of a name that may be that of
-// a rotation.
-type check struct {
-	name string // empty: a full check
+// request asks for a scan.
+type request struct {
+	name string // scan only the paths and the rotation of this name; empty: everything
 	done chan struct{}
 }
 
-// New returns the set of the files at paths, present or future, and of the log at the path
-// log and its rotations. The caller must close the set.
+// New returns the set of the log at path log with its rotations, and of the files at
+// paths. They need not exist yet. The caller must call Close.
 func New(log string, paths ...string) *Set {
 	s := &Set{
-		paths:  append([]string{log}, paths...),
-		bases:  map[string]bool{},
-		logs:   logDirs(log),
-		checks: make(chan check),
-		closed: make(chan struct{}),
-		ended:  make(chan struct{}),
+		paths:    append([]string{log}, paths...),
+		bases:    map[string]bool{},
+		logs:     logDirs(log),
+		requests: make(chan request),
+		closed:   make(chan struct{}),
+		ended:    make(chan struct{}),
 	}
 	for _, path := range s.paths {
 		s.bases[filepath.Base(path)] = true
 	}
 	s.known.Store(&map[identity][]*file{})
 	go s.run()
-	s.Check()
+	s.Scan()
 	return s
 }
 
-// Close ends the checks. It does not wait for a disk that hangs.
+// Close ends the scans. It waits at most scanWait for the last one.
 func (s *Set) Close() {
 	s.once.Do(func() { close(s.closed) })
 	select {
 	case <-s.ended:
-	case <-time.After(checkTimeout):
+	case <-time.After(scanWait):
 	}
 }
 
-// Hides reports whether fi describes an own file. It is fast for files that have not changed
-// for some seconds, and never takes much longer than a second.
+// Hides reports whether fi describes one of the program's own files. It may wait for a
+// scan, unless the file has not changed for some seconds.
 func (s *Set) Hides(fi fs.FileInfo) bool {
 	if s.contains(fi) {
 		return true
 	}
 	named := s.bases[fi.Name()]
-	if !named && changed(fi).UnixNano() < s.checked.Load()-int64(recent) {
+	if !named && changed(fi).UnixNano() < s.scanned.Load()-int64(recent) {
 		return false
 	}
 	if !s.request(fi.Name()) {
@@ -94,26 +93,27 @@ func (s *Set) Hides(fi fs.FileInfo) bool {
 	return s.contains(fi)
 }
 
-// Check runs a full check. It returns when that is done or has timed out.
-func (s *Set) Check() { s.request("") }
+// Scan scans everything. It returns when that is done, or after scanWait.
+func (s *Set) Scan() { s.request("") }
 
-// request requests a check and reports whether it was done in time.
+// request has the goroutine run a scan, see request.name, and reports whether it was
+// done within scanWait.
 func (s *Set) request(name string) (done bool) {
-	if began := s.checking.Load(); began != 0 && time.Since(time.Unix(0, began)) > checkTimeout {
+	if began := s.scanning.Load(); began != 0 && time.Since(time.Unix(0, began)) > scanWait {
 		return false
 	}
-	c := check{name: name, done: make(chan struct{})}
-	timeout := time.NewTimer(checkTimeout)
+	r := request{name: name, done: make(chan struct{})}
+	timeout := time.NewTimer(scanWait)
 	defer timeout.Stop()
 	select {
-	case s.checks <- c:
+	case s.requests <- r:
 	case <-timeout.C:
 		return false
 	case <-s.closed:
 		return false
 	}
 	select {
-	case <-c.done:
+	case <-r.done:
 		return true
 	case <-timeout.C:
 		return false
@@ -129,49 +129,50 @@ func (s *Set) contains(fi fs.FileInfo) bool {
 	return false
 }
 
-// run runs all checks, in a goroutine of its own because they may hang with the disk.
+// run does all scans on one goroutine, which hangs if the disk does.
 func (s *Set) run() {
 	defer close(s.ended)
 	var all files
 	defer all.close()
-	tick := time.NewTicker(checkInterval)
+	tick := time.NewTicker(scanEvery)
 	defer tick.Stop()
 	for {
-		var c check
+		var r request
 		select {
-		case c = <-s.checks:
+		case r = <-s.requests:
 		case <-tick.C:
 		case <-s.closed:
 			return
 		}
 		began := time.Now().UnixNano()
-		s.checking.Store(began)
-		if c.name == "" {
-			all.unmark()
-			s.add(&all, "")
-			all.removeDeleted()
+		s.scanning.Store(began)
+		if r.name == "" {
+			all.begin()
+			s.addTo(&all, "")
+			all.sweep()
 		} else {
-			s.add(&all, c.name)
+			s.addTo(&all, r.name)
 		}
 		if all.changed {
 			s.known.Store(all.index())
 		}
-		if c.name == "" {
-			s.checked.Store(began) // after known: Hides relies on it
+		if r.name == "" {
+			s.scanned.Store(began) // after known: Hides relies on it
 		}
-		s.checking.Store(0)
-		if c.done != nil {
-			close(c.done)
+		s.scanning.Store(0)
+		if r.done != nil {
+			close(r.done)
 		}
 	}
 }
 
-// add adds the files at the paths and the rotations: all of them, or the one of that name.
-func (s *Set) add(all *files, name string) {
+// addTo adds the files at the paths and the rotations to all. With a name, it adds only
+// the rotation of that name.
+func (s *Set) addTo(all *files, name string) {
 	for _, path := range s.paths {
 		all.add(path, math.MaxInt)
 	}
 	for _, d := range s.logs {
-		d.add(all, name)
+		d.addTo(all, name)
 	}
 }

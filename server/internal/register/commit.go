@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// registerWait is how long a call that must be durable waits. A disk or a Redis
-// that works takes milliseconds; a client can do better things than to wait for
-// one that does not, such as to try another server.
+// registerWait is how long a call waits for its change to become durable. A disk or a
+// Redis that works takes milliseconds; if it does not work, the client should try another
+// server.
 const registerWait = 3 * time.Second
 
 // Commit is a group of changes that become durable together.
@@ -26,7 +26,7 @@ func committed(err error) *Commit {
 	return c
 }
 
-// finish tells those who wait how it went.
+// finish reports the outcome to those who wait.
 func (c *Commit) finish(err error) {
 	c.err = err
 	close(c.done)
@@ -35,12 +35,12 @@ func (c *Commit) finish(err error) {
 // Done is closed when the changes are durable, or when writing them failed.
 func (c *Commit) Done() <-chan struct{} { return c.done }
 
-// Err tells, once Done is closed, whether the changes are durable. If it returns
-// an error, which is an ErrUnavailable, they may become so later: they are seen by
-// Register and List, and are written again and again until the store is closed.
+// Err returns nil, after Done is closed, if the changes are durable. Otherwise the error
+// is an ErrUnavailable, and they may become durable later: Register and List see them, and
+// the store tries to write them until it is closed.
 func (c *Commit) Err() error { return c.err }
 
-// wait returns when the changes are durable, or will not be in time.
+// wait waits until the changes are durable, for registerWait at most.
 func (c *Commit) wait(ctx context.Context) error {
 	timeout := time.NewTimer(registerWait)
 	defer timeout.Stop()
@@ -54,8 +54,8 @@ func (c *Commit) wait(ctx context.Context) error {
 	}
 }
 
-// unavailable says that the store cannot be reached. The cause is kept as text: a
-// deadline that passed within the store is none of the caller's.
+// unavailable returns an ErrUnavailable. The cause is kept only as text: a deadline of the
+// store must not look like one of the caller.
 func unavailable(cause error) error {
 	return fmt.Errorf("%w: %v", ErrUnavailable, cause) //nolint:errorlint // see above
 }

@@ -10,67 +10,66 @@ import (
 )
 
 const (
-	// groupAge is the longest that a change waits for others to be committed with
-	// it, and the least time from one commit to the next: at most 100 a second, and
-	// a change that comes alone does not wait.
+	// groupAge is the minimum interval between commits, and so the maximum time that a
+	// change waits for others in its group. There are at most 100 commits a second, and a
+	// single change does not wait.
 	groupAge = 10 * time.Millisecond
-	// groupRecords is how many records fill a group, so that it need not grow older,
-	// and the most that go into one transaction: a few hundred kB.
+	// groupRecords is the number of records that fill a group, which is then committed at
+	// once, and the maximum of one transaction: a few hundred kB.
 	groupRecords = 4096
 	// retryDelay is the time between attempts to write while they fail.
 	retryDelay = 250 * time.Millisecond
 	// closeWait is how long attempts go on when the store is closed.
 	closeWait = 3 * time.Second
-	// healthGrace is how long changes may stay unwritten before Health says so:
-	// longer than a restart of Redis, shorter than a balancer's patience.
+	// healthGrace is how long changes may stay unwritten before Health reports it: longer
+	// than a restart of Redis, shorter than a load balancer's timeout.
 	healthGrace = 5 * time.Second
-	// freshFor is how long changes that gather may wait for the first attempt to write
-	// them before they are held back: far longer than groupAge and a busy machine
-	// take, shorter than a client that gets no answer takes to move on. A process that
-	// was stopped meanwhile comes back later than that.
+	// freshFor is how long a change may wait for the first attempt to write it before it
+	// is held back. It is far longer than groupAge on a busy machine, and shorter than a
+	// client without an answer takes to change servers. A process that was stopped
+	// exceeds it.
 	freshFor = 2 * time.Second
 )
 
-// committing says how a committer is to do it.
+// committing configures a committer.
 type committing[C any] struct {
-	// write makes the changes durable, or some of them and returns an error; those that
-	// are left in the map are then written again. It should return when ctx is done,
-	// and must not keep the map.
+	// write makes the changes durable. After an error it is called again with the changes
+	// that are left in the map, from which it deletes those that it has written. It should
+	// return when ctx is done, and must not keep the map.
 	write func(ctx context.Context, changes map[int32]*C) error
-	// hold is told, if it is not nil, of each change that may not have been the next
-	// thing to be written: an attempt to write it has failed, it was made before such
-	// an attempt failed or before another one succeeded, or it has waited for longer
-	// than freshFor. It must not wait.
+	// hold, if not nil, is called for each change that other writes may have overtaken: an
+	// attempt to write it has failed, it was made while attempts failed, or it has waited
+	// longer than freshFor. hold must not block.
 	hold func(*C)
-	// failFast makes Commits fail along with the first attempt to write them.
-	// Otherwise they wait until an attempt succeeds.
+	// failFast makes Commits fail with the first failed attempt. Otherwise they wait until
+	// an attempt succeeds.
 	failFast bool
-	// check has an attempt made whenever it ticks, even if there is nothing to write.
+	// check causes an attempt at each tick, even if there is nothing to write.
 	check <-chan time.Time
 	log   *slog.Logger
 }
 
-// committer gathers changes into groups and writes group after group, each until
-// that succeeds. A group holds one C for each client that changed. While one group
-// is being written the next one gathers, and no others: so there are at most two Cs
-// a client, however long writing takes.
+// committer implements group commit: it collects changes in the open group, and writes
+// one group after another, each until that succeeds. A group has one C for each client
+// that changed. While one group is written, the next one is open, and there are no others:
+// so there are at most two Cs for a client, however long writing takes.
 type committer[C any] struct {
 	committing[C]
 
-	opened  chan struct{} // holds a token when open was begun
-	filled  chan struct{} // holds a token when open is full
-	closing chan struct{} // closed when no more changes will come
-	done    chan struct{} // closed when the last were written or given up
+	opened  chan struct{} // has a token when a group was opened
+	filled  chan struct{} // has a token when the open group is full
+	closing chan struct{} // closed when there will be no more changes
+	done    chan struct{} // closed when the last changes were written or abandoned
 	ctx     context.Context
 	giveUp  context.CancelFunc // ends ctx, and with it the attempts
 
 	mu     sync.Mutex
-	open   *group[C]    // the group that gathers; nil if it has nothing
-	spare  map[int32]*C // an empty map that has grown to the size of a group, or nil
+	open   *group[C]    // the open group; nil if it is empty
+	spare  map[int32]*C // an empty map of the size of a group, for reuse; or nil
 	closed bool
 	since  time.Time // start of the first attempt since one succeeded; zero: none
 	err    error     // of the last attempt
-	lost   int       // how many clients' changes were given up
+	lost   int       // number of clients whose changes were abandoned
 }
 
 type group[C any] struct {
@@ -92,8 +91,8 @@ func newCommitter[C any](how committing[C]) *committer[C] {
 	return c
 }
 
-// update has change change what the gathering group holds of a client. After Close
-// it does not.
+// update applies change to the client's entry in the open group, and returns the group's
+// Commit. After Close it does nothing, and the Commit has failed.
 func (c *committer[C]) update(id int32, change func(*C)) *Commit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,7 +115,7 @@ func (c *committer[C]) update(id int32, change func(*C)) *Commit {
 	return g.commit
 }
 
-// amend calls change with what the gathering group holds of a client, if it does.
+// amend applies change to the client's entry in the open group, if it has one.
 func (c *committer[C]) amend(id int32, change func(*C)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,8 +127,8 @@ func (c *committer[C]) amend(id int32, change func(*C)) {
 	}
 }
 
-// flush returns the Commit of a group that is written after all changes so far,
-// and that is written even if it holds none.
+// flush returns the Commit of the open group, which is written after all changes so far,
+// even if it is empty.
 func (c *committer[C]) flush() *Commit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,7 +138,7 @@ func (c *committer[C]) flush() *Commit {
 	return c.gathering().commit
 }
 
-// gathering returns the group that gathers. c.mu must be held.
+// gathering returns the open group, and opens one if necessary. c.mu must be held.
 func (c *committer[C]) gathering() *group[C] {
 	if c.open == nil {
 		if c.spare == nil {
@@ -187,7 +186,7 @@ func (c *committer[C]) run() {
 	}
 }
 
-// take ends the gathering of a group. It returns nil when the last was taken.
+// take closes the open group and returns it; nil if there is none.
 func (c *committer[C]) take() *group[C] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -196,7 +195,7 @@ func (c *committer[C]) take() *group[C] {
 	return g
 }
 
-// commit writes g until that succeeds.
+// commit writes g until that succeeds, or the committer is closed.
 func (c *committer[C]) commit(g *group[C]) {
 	size := len(g.changes)
 	if time.Since(g.opened) > freshFor {
@@ -228,8 +227,8 @@ func (c *committer[C]) commit(g *group[C]) {
 	}
 }
 
-// holdBack has the changes of a group held back. c.mu must be held where the group
-// gathers.
+// holdBack calls hold for the changes of a group. c.mu must be held if it is the open
+// group.
 func (c *committer[C]) holdBack(g *group[C]) {
 	if c.hold == nil || g == nil {
 		return
@@ -239,8 +238,8 @@ func (c *committer[C]) holdBack(g *group[C]) {
 	}
 }
 
-// reuse keeps a map that had so many changes for a group to come, unless it is so
-// large that going through it would take longer than making one.
+// reuse keeps a map that had size changes for a later group, unless it is so large that
+// clearing it costs more than a new one.
 func (c *committer[C]) reuse(changes map[int32]*C, size int) {
 	if size > 4*groupRecords {
 		return
@@ -251,7 +250,7 @@ func (c *committer[C]) reuse(changes map[int32]*C, size int) {
 	c.mu.Unlock()
 }
 
-// attempt notes that one begins.
+// attempt records the start of an attempt.
 func (c *committer[C]) attempt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -260,7 +259,7 @@ func (c *committer[C]) attempt() {
 	}
 }
 
-// attempted notes how it went to write g, and logs when that is news.
+// attempted records the outcome of writing g, and logs when that changes.
 func (c *committer[C]) attempted(g *group[C], err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -280,8 +279,7 @@ func (c *committer[C]) attempted(g *group[C], err error) {
 	}
 }
 
-// failGathering fails the Commits of those who would have to wait for the next
-// attempt. Their changes stay where they are.
+// failGathering fails the Commit of the open group, whose changes stay in it.
 func (c *committer[C]) failGathering(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -291,7 +289,7 @@ func (c *committer[C]) failGathering(err error) {
 	}
 }
 
-// finish tells those who wait for g, once.
+// finish finishes the Commit of g, once.
 func (g *group[C]) finish(err error) {
 	if g.commit != nil {
 		g.commit.finish(err)
@@ -313,7 +311,7 @@ func (c *committer[C]) health() error {
 	return fmt.Errorf("%w: nothing written since %s: %w", ErrUnavailable, c.since.Format(time.RFC3339), cause)
 }
 
-// close writes what is outstanding. It may be called more than once.
+// close writes the remaining changes. It may be called more than once.
 func (c *committer[C]) close() error {
 	c.mu.Lock()
 	if !c.closed {

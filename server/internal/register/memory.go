@@ -20,7 +20,7 @@ var _ Store = (*Memory)(nil)
 // NewMemory returns an empty store.
 func NewMemory() *Memory { return &Memory{sessions: newSessions(), clients: newTable()} }
 
-// inMemory is the Commit of every change: memory is as durable as it gets at once.
+// inMemory is the Commit of every change.
 var inMemory = committed(nil)
 
 // Register implements Store.

@@ -24,40 +24,41 @@ const (
 	attemptWait = 3 * time.Second
 	// connWait bounds each step of an attempt: to connect, to send, to receive.
 	connWait = time.Second
-	// startWait is how long a server that starts waits for a Redis that is away: as
-	// long as a gateway waits for a server.
+	// startWait is how long a server waits for Redis at its start: as long as a gateway
+	// waits for a server.
 	startWait = 30 * time.Second
 )
 
 // Redis is a Store that several servers share. A change is durable when Redis has
-// taken it; how much that is worth is for Redis's configuration to say: appendonly
-// with appendfsync everysec or always, maxmemory-policy noeviction. It must be Redis
-// 5 or later, not in cluster mode.
+// accepted it; how durable depends on the configuration of Redis: appendonly with
+// appendfsync everysec or always, maxmemory-policy noeviction. It must be Redis 5 or
+// later, not in cluster mode.
 //
-// While Redis is away, Commits wait. Changes gather, the newest of each client, and
-// are written when it is back.
+// While Redis is unreachable, Commits wait. The newest changes of each client are kept,
+// and are written when it is back.
 //
-// Several servers may change the same record. Redis orders their writes, as they
-// arrive; no clock does. A record counts the writes of its value and those of its
-// number, and each write names the count that it follows, which its server knows from
-// the last reply. A write that finds another count is not made, and is told so:
+// Several servers may change the same record. The order of their writes is that in which
+// Redis receives them; no clock takes part. A record counts the writes of its value and
+// of its number. Each write is a compare-and-set: it names the count that it follows,
+// which its server knows from the last reply. If the record has another count, the write
+// is not made, and the server decides:
 //
-//   - It is made again at once, on top of the other server's, if it is fresh: Redis was
-//     answering when the change was made, and this is the first attempt to write it.
-//   - It is left out if it is held back: an attempt to write it has failed or took
-//     too long, or the change was made while attempts failed. Meanwhile its client
-//     may have gone on at another server, and what that has written is newer. The
-//     change counts as one that was overwritten at once, and its Commit succeeds.
-//   - A write that repeats an earlier one (Change.Repeats) is judged anew.
+//   - A fresh write is made again at once, on top of the other server's: Redis was
+//     answering when the change was made, and this was the first attempt to write it.
+//   - A write that is held back is dropped: an attempt to write it has failed or took too
+//     long, or the change was made while attempts failed. Meanwhile the client may have
+//     continued on another server, whose write is newer. The change counts as overwritten
+//     at once, and its Commit succeeds.
+//   - A write that repeats an earlier one (Change.Repeats) is checked again.
 //
-// So an attempt whose reply was lost, or that reaches Redis much later, cannot undo
-// what was written since. While Redis answers, neither does a client's last report at
-// a server that it leaves: at the next one, its registration and its first report are
-// two groups, and in between the first server has written.
+// So an attempt whose reply was lost, or that reaches Redis much later, cannot undo later
+// writes. Neither can the last report of a client at a server that it leaves, while Redis
+// answers: at the next server, its registration and its first report are in two groups,
+// and the first server has written between them.
 //
-// If two servers have a session of the same client at the same time, and one of them
-// loses Redis, it cannot know which was earlier, its last write or the other's: the
-// other's stays until its own session reports again.
+// If two servers have sessions of the same client and one server loses Redis, it cannot
+// know whether its last write or that of the other server was earlier: the latter stays
+// until the session reports again.
 //
 // The keys, all of format v1:
 //
@@ -68,31 +69,31 @@ const (
 //	parity:v1:servers       sorted set  the servers, by the end of their lease (ms since 1970)
 //	parity:v1:sessions:SRV  hash        the open sessions by client ID, for the length of a lease
 //
-// Servers of earlier versions kept no counts, but number_at and value_at, by their
-// clocks. Their records are read as counting from 0, and records have both fields so
-// that such a server can still share them, for as long as an upgrade takes: what it
-// writes is not counted, and its own writes win or lose by its clock as they did.
+// Earlier versions kept number_at and value_at, by their clocks, in place of counts.
+// Their records are read with counts of 0. Records still have both fields, so that such a
+// server can share them during an upgrade: its writes are not counted, and their order is
+// that of its clock, as before.
 type Redis struct {
 	sessions  *sessions
 	committer *committer[redisChange]
 	client    *redis.Client
-	server    string // the name of this server, new with each start
+	server    string // the name of this server, new at each start
 	log       *slog.Logger
 
 	// The committer's.
-	known      map[int32]version // of the clients that had a session or a change here
-	superseded int               // clients of whom something was left out, in this group
+	known      map[int32]version // of clients that had a session or a change on this server
+	superseded int               // clients of this group of whom a write was dropped
 
-	renewing   atomic.Bool // the lease is to be renewed with the next group
+	renewing   atomic.Bool // whether to renew the lease with the next group
 	stopLease  context.CancelFunc
 	leaseEnded chan struct{}
 }
 
 var _ Store = (*Redis)(nil)
 
-// OpenRedis connects to the Redis at a redis:// or rediss:// URL. While that is away
-// it tries again, for startWait at most and until ctx is done. log is told when Redis
-// goes away and when it is back.
+// OpenRedis connects to the Redis at a redis:// or rediss:// URL. While it is
+// unreachable OpenRedis retries, for startWait at most and until ctx is done. Losing Redis
+// and reaching it again is logged.
 func OpenRedis(ctx context.Context, url string, log *slog.Logger) (*Redis, error) {
 	return openRedisWithin(ctx, startWait, url, log)
 }
@@ -112,7 +113,7 @@ func openRedisWithin(ctx context.Context, wait time.Duration, url string, log *s
 		leaseEnded: make(chan struct{}),
 	}
 	if err := r.begin(ctx, wait, options.Addr); err != nil {
-		r.client.Close() //nolint:errcheck // it came to nothing
+		r.client.Close() //nolint:errcheck // it was not used
 		return nil, fmt.Errorf("redis at %s: %w", options.Addr, err)
 	}
 	r.committer = newCommitter(committing[redisChange]{write: r.write, hold: (*redisChange).hold, log: log})
@@ -121,7 +122,7 @@ func openRedisWithin(ctx context.Context, wait time.Duration, url string, log *s
 	return r, nil
 }
 
-// begin takes the lease, as soon as Redis lets it.
+// begin takes the lease as soon as Redis answers.
 func (r *Redis) begin(ctx context.Context, wait time.Duration, addr string) error {
 	began := time.Now()
 	for tries := 0; ; tries++ {
@@ -150,19 +151,19 @@ func (r *Redis) begin(ctx context.Context, wait time.Duration, addr string) erro
 	}
 }
 
-// isFinal reports whether an error at the start will not go away by waiting: Redis
-// refuses the password or the database, or cannot prove who it is.
+// isFinal reports whether waiting cannot resolve an error at the start: Redis refuses the
+// password or the database, or its certificate is invalid.
 func isFinal(err error) bool {
 	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad || redis.IsAuthError(err) || redis.IsPermissionError(err) {
 		return true
 	}
 	refused, ok := errors.AsType[redis.Error](err)
-	// What a script meets is an ERR of some versions too, and may go away.
+	// Some versions report errors of scripts as ERR too, and these may be temporary.
 	return ok && strings.HasPrefix(refused.Error(), "ERR ") &&
 		!redis.IsMaxClientsError(err) && !strings.Contains(refused.Error(), "script")
 }
 
-// redisOptions reads a URL. Its errors keep a password in it to themselves.
+// redisOptions parses a URL. Its errors do not contain the password.
 func redisOptions(rawURL string) (*redis.Options, error) {
 	parsed, err := url.Parse(rawURL)
 	if err != nil {
@@ -172,12 +173,12 @@ func redisOptions(rawURL string) (*redis.Options, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", parsed.Redacted(), err)
 	}
-	// What the URL does not set.
+	// Options that the URL does not set.
 	options.DialTimeout = cmp.Or(options.DialTimeout, connWait)
 	options.ReadTimeout = cmp.Or(options.ReadTimeout, connWait)
 	options.WriteTimeout = cmp.Or(options.WriteTimeout, connWait)
-	// A script is sent again by the committer alone, which then knows that an earlier
-	// attempt may have been made.
+	// Only the committer repeats a script: it must know that an earlier attempt may have
+	// been executed.
 	options.MaxRetries = -1
 	options.DialerRetries = 1
 	options.ContextTimeoutEnabled = true
@@ -185,8 +186,8 @@ func redisOptions(rawURL string) (*redis.Options, error) {
 	return options, nil
 }
 
-// poolLog is where go-redis, in all of the process, says that connections fail. The
-// committer says so too, once and not for each connection.
+// poolLog receives go-redis's log of failed connections, in the whole process. The
+// committer logs the failure too, once and not for each connection.
 type poolLog struct{ log *slog.Logger }
 
 func (l poolLog) Printf(ctx context.Context, format string, v ...any) {
@@ -243,12 +244,12 @@ func (r *Redis) Close() error {
 	return err
 }
 
-// write writes changes, and renews the lease if it is time to.
+// write writes changes, and renews the lease when it is due.
 func (r *Redis) write(ctx context.Context, changes map[int32]*redisChange) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptWait)
 	defer cancel()
 	if err := r.writeSessions(ctx, changes); err != nil {
-		// Redis may come back without what it had.
+		// Redis may come back without its data.
 		r.renewing.Store(true)
 		return err
 	}
@@ -265,7 +266,7 @@ func (r *Redis) write(ctx context.Context, changes map[int32]*redisChange) error
 	return nil
 }
 
-// tellSuperseded logs how much of a group was left out.
+// tellSuperseded logs how many writes of a group were dropped.
 func (r *Redis) tellSuperseded() {
 	if r.superseded > 0 {
 		r.log.Info("register: changes that were held back are left out, other servers have newer ones", "clients", r.superseded)

@@ -2,16 +2,16 @@ package register
 
 import "strconv"
 
-// redisChange is what a group holds of a client.
+// redisChange is the entry of a client in a group.
 type redisChange struct {
 	seen     Seen
-	register bool // whether to tell the record
+	register bool // whether to return the record
 	sessions bool // whether the number of sessions has changed
 
-	// writes set the value, in the order of the calls. One that repeats nothing leaves
-	// nothing of those before it.
+	// writes set the value, in the order of the calls. One that repeats nothing replaces
+	// those before it.
 	writes []redisWrite
-	first  [1]redisWrite // room for the usual one
+	first  [1]redisWrite // room for the usual case
 	number redisNumber
 
 	asked    asked
@@ -34,22 +34,22 @@ type redisNumber struct {
 	number    int32
 }
 
-// version says which writes of a record a server knows of.
+// version identifies the last writes of a record that a server knows.
 type version struct {
 	revision, writer int64 // of the value; see Record
 	numbers          int64 // counts the writes of the number
 }
 
-// asked is what Redis was asked to make of a record.
+// asked is what a script was asked to set.
 type asked struct {
 	value, number bool // whether to set them
 	record        Record
 	numbers       int64
 }
 
-// maxWrites bounds the writes that wait for one client. There are more than two only
-// where several lost sessions of one ID are repeated within a group; what is beyond
-// the bound takes the place of the last.
+// maxWrites bounds the waiting writes of one client. There are more than two only if
+// several lost sessions of one ID are repeated within a group; a write beyond the bound
+// replaces the last one.
 const maxWrites = 8
 
 // merge adds a later change.
@@ -82,7 +82,7 @@ func (w redisWrite) repeatsTheSame(later Change) bool {
 
 func (c *redisChange) countSessions() { c.sessions = true }
 
-// hold holds back what is not conditional anyway.
+// hold holds back the writes that are not conditional.
 func (c *redisChange) hold() {
 	if len(c.writes) > 0 && c.writes[0].Repeats == nil {
 		c.writes[0].held = true
@@ -95,8 +95,8 @@ func (c *redisChange) concernsRecord() bool {
 	return c.register || c.number.set || len(c.writes) > 0 || c.seen != Seen{}
 }
 
-// args are the script's arguments for the change, of a record that is known to be of
-// that version. If it is not known, the record is only asked for.
+// args returns the script's arguments for the change of a record whose last known version
+// is given. If none is known, the script only returns the record.
 func (c *redisChange) args(id int32, v version, known bool) []any {
 	tell, number, numbers, value, revision, writer := "", "", "", "", "", ""
 	c.asked = asked{}
@@ -119,8 +119,8 @@ func (c *redisChange) args(id int32, v version, known bool) []any {
 	return []any{id, tell, c.seen[GRPC], c.seen[Legacy], number, numbers, value, revision, writer}
 }
 
-// resolve returns what the writes make of the value of a record of that version, and
-// whether they set it at all.
+// resolve applies the writes to a record of that version, and returns the value, and
+// whether they set it.
 func (c *redisChange) resolve(v version) (r Record, set bool) {
 	r = Record{Revision: v.revision, Writer: v.writer}
 	for _, w := range c.writes {
@@ -133,8 +133,8 @@ func (c *redisChange) resolve(v version) (r Record, set bool) {
 	return r, true
 }
 
-// written takes the script's word that all it was asked for was written to a record of
-// version v. It returns the version that the record is of now.
+// written processes the reply that everything was written to a record of version v. It
+// returns the record's new version.
 func (c *redisChange) written(v version) version {
 	if c.asked.value {
 		v.revision, v.writer = c.asked.record.Revision, c.asked.record.Writer
@@ -146,16 +146,16 @@ func (c *redisChange) written(v version) version {
 	return v
 }
 
-// compare compares what the script told of a record that was known to be of version
-// v with what it was asked for. What was written, by this attempt or by one that
-// seemed to have failed, is done. Where others have written, it says so.
+// compare compares the record that the script returned with what it was asked for. v is
+// the version that was known before. Writes that were made, by this attempt or by one that
+// seemed to have failed, are done. It returns whether other servers have written.
 func (c *redisChange) compare(v version, told Record, numbers int64) (others others) {
 	isMine := c.asked.value && told.Value == c.asked.record.Value &&
 		told.Revision == c.asked.record.Revision && told.Writer == c.asked.record.Writer
 	others.value = !isMine &&
 		(told.Revision > v.revision || told.Revision == v.revision && told.Writer != v.writer)
 	if !others.value && (isMine || !c.asked.value) {
-		c.writes = nil // written; or they repeat what is superseded
+		c.writes = nil // written, or they repeat something superseded
 	}
 	isMine = c.asked.number && numbers == c.asked.numbers && told.Number == c.number.number
 	others.number = !isMine && numbers > v.numbers
@@ -165,11 +165,11 @@ func (c *redisChange) compare(v version, told Record, numbers int64) (others oth
 	return others
 }
 
-// others says what of a record other servers have written.
+// others tells which parts of a record other servers have written.
 type others struct{ value, number bool }
 
-// supersede leaves out what is held back of that, and reports whether there was
-// anything.
+// supersede drops those of these writes that are held back, and reports whether there
+// were any.
 func (c *redisChange) supersede(o others) (some bool) {
 	if o.value && len(c.writes) > 0 && c.writes[0].held {
 		c.writes, some = c.writes[1:], true

@@ -16,16 +16,16 @@ const (
 	clientPrefix = "parity:v1:client:"
 )
 
-// scriptClients is how many clients one call of the script changes: Redis serves
-// nobody else meanwhile, for about 0.5 ms.
+// scriptClients is how many clients one call of the script changes. It blocks Redis for
+// about 0.5 ms.
 const scriptClients = 32
 
 //go:embed save.lua
 var saveScript string
 
-// writeRecords writes the records of some clients. Those that it has written it takes
-// out of changes. A write that finds a record changed by another server is made again
-// on top of that, or left out if it is held back.
+// writeRecords writes the records of some clients, and deletes those that it has written
+// from changes. If another server has changed a record, the write is made again on top of
+// that, or dropped if it is held back.
 func (r *Redis) writeRecords(ctx context.Context, ids []int32, changes map[int32]*redisChange) error {
 	began := time.Now()
 	for len(ids) > 0 {
@@ -63,7 +63,7 @@ func (r *Redis) runScript(ctx context.Context, ids []int32, changes map[int32]*r
 			v, known := r.known[id]
 			args = append(args, changes[id].args(id, v, known)...)
 		}
-		// Not EVALSHA: a Redis that has restarted does not know it.
+		// Not EVALSHA: Redis forgets it at a restart.
 		pipe.Eval(ctx, saveScript, keys, args...)
 	}
 	cmds, err := pipe.Exec(ctx)
@@ -84,8 +84,8 @@ func (r *Redis) runScript(ctx context.Context, ids []int32, changes map[int32]*r
 	return replies, nil
 }
 
-// settle takes the script's reply for a client. What c still holds then is to be
-// tried again.
+// settle processes the script's reply for a client. The writes that c still has after
+// that must be tried again.
 func (r *Redis) settle(id int32, c *redisChange, reply any, late bool) error {
 	before, known := r.known[id]
 	fields, ok := reply.([]any)
@@ -109,7 +109,7 @@ func (r *Redis) settle(id int32, c *redisChange, reply any, late bool) error {
 	c.told = Record{Number: int32(n[1]), Value: n[3], Revision: n[4], Writer: n[5], Seen: Seen{GRPC: n[6], Legacy: n[7]}}
 	r.known[id] = version{revision: n[4], writer: n[5], numbers: n[2]}
 	if !known {
-		return nil // what Redis holds was written earlier, for all that is known
+		return nil // Redis's record was written earlier, as far as is known
 	}
 	others := c.compare(before, c.told, n[2])
 	if late {
@@ -123,7 +123,7 @@ func (r *Redis) settle(id int32, c *redisChange, reply any, late bool) error {
 	return nil
 }
 
-// List implements Store. What this server has not written yet is written first.
+// List implements Store. It writes this server's changes first.
 func (r *Redis) List(ctx context.Context, after int32, limit int) ([]Client, error) {
 	if err := r.committer.flush().wait(ctx); err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func toClient(id string, fields []any) (Client, error) {
 
 func clientKey(id int32) string { return clientPrefix + strconv.Itoa(int(id)) }
 
-// toInt reads an integer that Redis sent as what it is or as text.
+// toInt converts an integer that Redis sent as an integer or as text.
 func toInt(v any) (int64, error) {
 	switch v := v.(type) {
 	case int64:

@@ -14,14 +14,14 @@ const (
 	sessionsPrefix = "parity:v1:sessions:"
 )
 
-// lease is how long the sessions of a server that was killed are still counted. It
-// is renewed three times as often, so that one lost renewal does no harm.
+// lease is how long the sessions of a killed server still count. It is renewed three
+// times in that time, so that one lost renewal does no harm.
 const lease = 15 * time.Second
 
 //go:embed lease.lua
 var leaseScript string
 
-// keepLease has the lease renewed until ctx is done.
+// keepLease renews the lease until ctx is done.
 func (r *Redis) keepLease(ctx context.Context) {
 	defer close(r.leaseEnded)
 	ticker := time.NewTicker(lease / 3)
@@ -37,8 +37,8 @@ func (r *Redis) keepLease(ctx context.Context) {
 	}
 }
 
-// writeSessions writes the numbers of sessions that have changed, or when the lease
-// is to be renewed all of them: what Redis may have lost is right again then.
+// writeSessions writes the numbers of sessions that have changed, or all of them with a
+// renewal of the lease, which restores what Redis may have lost.
 func (r *Redis) writeSessions(ctx context.Context, changes map[int32]*redisChange) error {
 	key := sessionsPrefix + r.server
 	if r.renewing.Swap(false) {
@@ -77,8 +77,7 @@ func (r *Redis) writeSessions(ctx context.Context, changes map[int32]*redisChang
 	return err
 }
 
-// endLease takes the server's sessions out at once. Should it fail, the lease runs
-// out.
+// endLease removes the server's sessions at once. If it fails, the lease expires.
 func (r *Redis) endLease() {
 	ctx, cancel := context.WithTimeout(context.Background(), connWait)
 	defer cancel()
@@ -88,8 +87,7 @@ func (r *Redis) endLease() {
 	pipe.Exec(ctx) //nolint:errcheck // see above
 }
 
-// countOthers adds to each client the sessions it has open on other servers. ids are
-// those of page.
+// countOthers adds each client's open sessions on other servers. ids are those of page.
 func (r *Redis) countOthers(ctx context.Context, ids []string, page []Client) error {
 	servers, err := r.client.ZRange(ctx, serversKey, 0, -1).Result()
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"example.com/parity/internal/await"
 )
 
 // TestRedisAway takes Redis away for longer than the store is patient.
@@ -71,7 +73,7 @@ func TestRedisAway(t *testing.T) {
 			if _, err := r.List(t.Context(), -1, 10); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("List: %v, want %v", err, ErrUnavailable)
 			}
-			eventually(t, "Health says so", func() bool { return r.Health() != nil })
+			await.That(t, "Health says so", func() bool { return r.Health() != nil })
 			if took := time.Since(began); took < healthGrace {
 				t.Errorf("Health said so after %s, want %s", took, healthGrace)
 			}
@@ -87,7 +89,7 @@ func TestRedisAway(t *testing.T) {
 			for c := range commits {
 				isDurable(t, c)
 			}
-			eventually(t, "Health says so", func() bool { return r.Health() == nil })
+			await.That(t, "Health says so", func() bool { return r.Health() == nil })
 			page := list(t, r, -1, 10)
 			if len(page) != 2 || page[0].Value != 9999 || page[1].Value != -9999 || page[0].Sessions != 1 {
 				t.Errorf("List = %+v", page)
@@ -191,7 +193,7 @@ func TestRedisKeepsItsLease(t *testing.T) {
 	a.Enter(7)
 	register(t, a, 7, at(0))
 	mini.Del(sessionsPrefix + a.server) // as if the lease had run out
-	eventually(t, "the sessions are there again", func() bool {
+	await.That(t, "the sessions are there again", func() bool {
 		return mini.HGet(sessionsPrefix+a.server, "7") == "1" && mini.TTL(sessionsPrefix+a.server) == lease
 	})
 }
@@ -209,7 +211,7 @@ func TestRedisRefusesWrites(t *testing.T) {
 	if isDone(commit) {
 		t.Error("a write that was refused is durable")
 	}
-	eventually(t, "Health says so", func() bool { return r.Health() != nil })
+	await.That(t, "Health says so", func() bool { return r.Health() != nil })
 	if err := r.Health(); !strings.Contains(err.Error(), "OOM") {
 		t.Errorf("Health() = %v, want the cause", err)
 	}

@@ -11,9 +11,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"example.com/parity/internal/await"
 )
 
 // redisServer is a redis-server that can be stopped and started again with its data.
@@ -87,7 +88,7 @@ func (s *redisServer) start(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	client := s.client(tb)
-	eventually(tb, "redis-server answers", func() bool {
+	await.That(tb, "redis-server answers", func() bool {
 		conn, err := net.Dial("tcp", s.addr)
 		if err != nil {
 			return false
@@ -124,16 +125,6 @@ func openRedis(tb testing.TB, url string) *Redis {
 	}
 	tb.Cleanup(func() { r.Close() })
 	return r
-}
-
-// eventually waits until a condition holds that the test can only poll.
-func eventually(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			tb.Fatalf("still not so after 10 s: %s", what)
-		}
-	}
 }
 
 // link is a TCP connection to Redis that can be cut, and that can lose replies or keep

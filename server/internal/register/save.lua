@@ -1,14 +1,13 @@
--- Changes clients' records. A write names the count that it is to bring the record to,
--- and is left out if the record is there already: somebody has written who was not
--- known of.
+-- Changes clients' records. A write names the count that the record has after it, and is
+-- not made if the record has that count already: another server has written.
 --
 -- KEYS: the index, then the hash of each client.
--- ARGV: nine for each client: its ID; "1" to be told its record; when it was seen at
--- gRPC and at the legacy door, 0 where it was not; number and its count, value, its
--- revision and its writer, where not set empty.
--- Returns for each client 0 if all was written; where something was left out, or the
--- record is to be told: 1 if it had a record before, else 0; number, its count, value,
--- its revision, its writer; when it was seen at gRPC and at the legacy door.
+-- ARGV: nine for each client: its ID; "1" to get its record; when it was seen at gRPC and
+-- at the legacy door, 0 for never; number and its count; value, its revision and its
+-- writer; empty if not set.
+-- Returns 0 for each client if everything was written. If not, or if the record was
+-- requested, returns: 1 if it had a record before, else 0; number, its count, value, its
+-- revision, its writer; when it was seen at gRPC and at the legacy door.
 local fields = {"number", "numbers", "value", "revision", "writer", "seen_grpc", "seen_legacy"}
 local replies = {}
 for i = 1, #KEYS - 1 do
@@ -22,11 +21,11 @@ for i = 1, #KEYS - 1 do
   if not is[1] then
     redis.call("ZADD", KEYS[1], id, id)
     is = {"1"}
-    -- A server of an earlier version takes a record for one by its number_at.
+    -- Earlier versions recognize a record by its number_at.
     set = {key, "number", 1, "number_at", 0, "value", 0, "value_at", 0, "seen_grpc", 0, "seen_legacy", 0}
   end
   for f = 2, #fields do
-    is[f] = is[f] or "0" -- what a server of an earlier version made has no counts
+    is[f] = is[f] or "0" -- records of earlier versions have no counts
   end
   local n = #set
   if number ~= "" then

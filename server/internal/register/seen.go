@@ -2,10 +2,10 @@ package register
 
 import "time"
 
-// Door is a way by which a client comes to a server.
+// Door is a way in, through which clients reach a server.
 type Door uint8
 
-// The doors. Stores keep a time for each, by its number here.
+// The doors. Stores keep a time for each.
 const (
 	GRPC Door = iota
 	Legacy
@@ -18,13 +18,12 @@ var Doors = [...]Door{GRPC, Legacy}
 // String returns the door's name in logs and metrics.
 func (d Door) String() string { return [...]string{"grpc", "legacy"}[d] }
 
-// Seen is when a client was last seen at each [Door]: when it last registered,
-// reported or drew through it, in microseconds since 1970, or 0 where it never did.
-// These are numbers, and not a time.Time each, so that the garbage collector need
-// not look into the register.
+// Seen is when a client last registered, reported or drew through each [Door], in
+// microseconds since 1970; 0: never. It has no pointers, unlike time.Time, so that the
+// garbage collector does not scan the register.
 type Seen [doors]int64
 
-// SeenAt is what is known of a client that was seen once.
+// SeenAt returns the Seen of a client that was seen once.
 func SeenAt(door Door, t time.Time) Seen {
 	var s Seen
 	if !t.IsZero() {
@@ -33,7 +32,7 @@ func SeenAt(door Door, t time.Time) Seen {
 	return s
 }
 
-// At returns when the client was last seen at a door, and the zero time if it never was.
+// At returns when the client was last seen at a door; the zero time: never.
 func (s Seen) At(door Door) time.Time {
 	if s[door] == 0 {
 		return time.Time{}
@@ -41,8 +40,8 @@ func (s Seen) At(door Door) time.Time {
 	return time.UnixMicro(s[door])
 }
 
-// Last returns the door at which the client was seen last, and when; the zero time
-// if it was never seen.
+// Last returns the door at which the client was last seen, and when; the zero time:
+// never.
 func (s Seen) Last() (Door, time.Time) {
 	last := GRPC
 	for door := range s {

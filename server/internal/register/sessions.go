@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// sessions counts the sessions that each client has open on this server. Embedded,
-// it is a store's Enter and Leave.
+// sessions counts the open sessions of each client on this server. It implements a
+// store's Enter and Leave.
 type sessions struct {
 	mu   sync.Mutex
 	open map[int32]int32
@@ -31,7 +31,7 @@ func (s *sessions) Leave(id int32) {
 	}
 }
 
-// count adds to each client the sessions it has open.
+// count adds the open sessions to each client.
 func (s *sessions) count(clients []Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +40,7 @@ func (s *sessions) count(clients []Client) {
 	}
 }
 
-// of returns how many sessions a client has open.
+// of returns the number of open sessions of a client.
 func (s *sessions) of(id int32) int32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"example.com/parity/internal/await"
 )
 
 // TestSQLiteMadeOnFullDisk starts for the first time where there is no room, and again
@@ -58,7 +60,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 		t.Fatal("the file system is not full")
 	}
 	var commit *Commit
-	eventually(t, "a commit fails", func() bool {
+	await.That(t, "a commit fails", func() bool {
 		for id := range int32(1000) {
 			commit = b.Save(id, Change{Value: 2, SetValue: true, Number: 3, SetNumber: true, Seen: seen(2)})
 		}
@@ -74,7 +76,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a commit succeeds", func() bool {
+	await.That(t, "a commit succeeds", func() bool {
 		commit := b.Save(0, value(3, 3))
 		<-commit.Done()
 		return commit.Err() == nil

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/parity/internal/await"
 )
 
 // TestSQLiteNotInPlace takes the file from under an open store, and brings it back.
@@ -99,12 +101,12 @@ func TestSQLiteNotInPlace(t *testing.T) {
 						t.Errorf("Register: %v, want %v", err, ErrUnavailable)
 					}
 				}
-				eventually(t, "Health says so", func() bool { return b.Health() != nil })
+				await.That(t, "Health says so", func() bool { return b.Health() != nil })
 				if err := b.Health(); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("Health() = %v, want %v and %q", err, ErrUnavailable, test.want)
 				}
 				test.back(t, path)
-				eventually(t, "Health is well again", func() bool { return b.Health() == nil })
+				await.That(t, "Health is well again", func() bool { return b.Health() == nil })
 				isDurable(t, b.Save(8, write(10, 1)))
 				if err := b.Close(); err != nil {
 					t.Fatal(err)

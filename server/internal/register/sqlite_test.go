@@ -10,6 +10,8 @@ import (
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"example.com/parity/internal/await"
 )
 
 func openSQLite(tb testing.TB, path string) *SQLite {
@@ -102,7 +104,7 @@ func TestSQLiteShell(t *testing.T) {
 			}
 		}
 	}()
-	eventually(t, "the shell sees the values", func() bool {
+	await.That(t, "the shell sees the values", func() bool {
 		sum, err := sqlitex.ResultInt64(shell.Prep("SELECT sum(last_value) FROM clients"))
 		if err != nil {
 			t.Fatal(err)
@@ -141,7 +143,7 @@ func TestSQLiteLocked(t *testing.T) {
 		t.Errorf("Err() = %v, want that the database is locked", err)
 	}
 	execute(t, shell, "ROLLBACK")
-	eventually(t, "a commit succeeds", func() bool {
+	await.That(t, "a commit succeeds", func() bool {
 		commit := s.Save(7, value(2, 2))
 		<-commit.Done()
 		return commit.Err() == nil

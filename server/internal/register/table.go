@@ -8,8 +8,8 @@ import (
 // table is a register in memory. It is not synchronised.
 type table struct {
 	records map[int32]Record
-	// ids are the clients in order, so that a page costs as much as it holds. A client
-	// that is new moves those above it, once: 4 bytes each.
+	// ids are the clients in order, so that the cost of a page does not depend on the size
+	// of the table. A new client moves the IDs above it: 4 bytes each.
 	ids []int32
 }
 

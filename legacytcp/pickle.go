@@ -12,12 +12,12 @@ import (
 	ogorek "github.com/kisielk/og-rek"
 )
 
-// pickleProtocol is the newest that every Python 3 reads, and the first that has
-// no other string than str.
+// pickleProtocol is the newest protocol that every Python 3 reads, and the first whose
+// only string type is str.
 const pickleProtocol = 3
 
-// maxList is the most bytes of a list that are held in memory. A cache of 64 MiB
-// has no longer one.
+// maxList is the maximum size of a list in memory, in bytes. The names in a cache of
+// 64 MiB are shorter.
 const maxList = 64 << 20
 
 var errListTooLong = errors.New("the list of files is too long")
@@ -26,15 +26,15 @@ var errListTooLong = errors.New("the list of files is too long")
 func pickleNames(names []string) ([]byte, error) {
 	valid := make([]string, len(names))
 	for i, name := range names {
-		valid[i] = strings.ToValidUTF8(name, "\uFFFD") // one bad name would spoil the list for Python
+		valid[i] = strings.ToValidUTF8(name, "\uFFFD") // one invalid name would make the whole list unreadable for Python
 	}
 	var b bytes.Buffer
 	err := ogorek.NewEncoderWithConfig(&b, &ogorek.EncoderConfig{Protocol: pickleProtocol}).Encode(valid)
 	return b.Bytes(), err
 }
 
-// unpickleNames reads one pickled list of strings, of any protocol, and nothing
-// else. No code that the pickle names is run: og-rek builds plain values only.
+// unpickleNames decodes one pickled list of strings, of any protocol, and nothing else.
+// It runs no code that the pickle names: og-rek builds only plain values.
 func unpickleNames(pickle []byte) (names []string, err error) {
 	d := ogorek.NewDecoder(bytes.NewReader(pickle))
 	v, err := d.Decode()

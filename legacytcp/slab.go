@@ -6,13 +6,13 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// slabReports is how many reports are allocated at once: 4 KiB. Who allocates while
-// the garbage collector works must do a share of the work first, and for ten
-// thousand sessions that report twice a second those shares add up to more than there is
-// to do.
+// slabReports is how many reports are allocated at once: 4 KiB. A goroutine that
+// allocates during a garbage collection must do a GC assist first. If each of ten
+// thousand sessions allocated each of its reports, the assists would exceed the work of
+// the collection itself.
 const slabReports = 32
 
-// slab is memory for reports that nobody has used yet: whoever is sent a message may
+// slab is memory for reports. Each is used once, because the receiver of a message may
 // keep it.
 type slab struct {
 	used    int
@@ -38,8 +38,8 @@ func newReport(value int64) *numbersv1.CountRequest {
 	return &r.request
 }
 
-// newRepeat returns a report of a value that was first made in another session. They
-// are too rare to have memory kept for them.
+// newRepeat returns a report of a value that was first reported in another session. It is
+// too rare for a slab.
 func newRepeat(value int64, session string) *numbersv1.CountRequest {
 	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{
 		Report: &numbersv1.Report{Value: value, RepeatsSession: session},

@@ -1,13 +1,15 @@
 package legacytcp
 
 import (
+	"fmt"
 	"io"
 	"testing"
-	"time"
+
+	"example.com/parity/internal/await"
 )
 
-// TestPresence looks at clients that are there, have sent EOF, or have reset, with and
-// without input that nobody has read.
+// TestPresence checks presenceOf for clients that are connected, have sent EOF, or have
+// reset, with and without unread input.
 func TestPresence(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(*peer)
@@ -21,23 +23,19 @@ func TestPresence(t *testing.T) {
 			client, server := tcpPair(t)
 			client.send(t, unread)
 			tt.end(client)
-			for end := time.Now().Add(patience); presenceOf(server) != tt.want; time.Sleep(time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatalf("%s, with %q unread: %d, want %d", name, unread, presenceOf(server), tt.want)
-				}
-			}
+			await.That(t, fmt.Sprintf("%s, with %q unread: presenceOf is %d", name, unread, tt.want), func() bool { return presenceOf(server) == tt.want })
 			if tt.want == gone {
-				continue // what it sent is lost as well, or not
+				continue // a reset may discard the input
 			}
 			client.CloseWrite()
 			if got, err := io.ReadAll(server); err != nil || string(got) != unread {
-				t.Errorf("%s: after the look %q and %v are read, want %q", name, got, err, unread)
+				t.Errorf("%s: read %q, %v after presenceOf, want %q", name, got, err, unread)
 			}
 		}
 	}
 	_, server := tcpPair(t)
 	server.Close()
 	if got := presenceOf(server); got != gone {
-		t.Errorf("of a connection that is closed: %d, want %d", got, gone)
+		t.Errorf("presenceOf a closed connection = %d, want %d", got, gone)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Report is what came of a load.
-type Report struct {
+// Result is the outcome of a load.
+type Result struct {
 	Load       string   `json:"load"`
-	Clients    int      `json:"clients"` // those that could connect
+	Clients    int      `json:"clients"` // that could connect
 	Seconds    float64  `json:"seconds"`
 	Operations int64    `json:"operations"` // that succeeded: files got, numbers drawn
 	Bytes      int64    `json:"bytes"`      // of files
@@ -31,8 +31,8 @@ type Latency struct {
 	P999 float64 `json:"p99_9"`
 }
 
-func (r *run) report(elapsed time.Duration, use *ServerUse) *Report {
-	p := &Report{Load: r.load.name(), Clients: len(r.clients), Seconds: elapsed.Seconds(), Server: use}
+func (r *run) result(elapsed time.Duration, use *ServerUse) *Result {
+	p := &Result{Load: r.load.name(), Clients: len(r.clients), Seconds: elapsed.Seconds(), Server: use}
 	for _, t := range r.tallies {
 		p.Operations += t.operations.Load()
 		p.Bytes += t.bytes.Load()
@@ -47,8 +47,8 @@ func (r *run) report(elapsed time.Duration, use *ServerUse) *Report {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// Lines returns the report as text for people.
-func (p *Report) Lines() []string {
+// Lines returns the result as text.
+func (p *Result) Lines() []string {
 	lines := []string{
 		fmt.Sprintf("load        %s, clients: %d, %.1f s", p.Load, p.Clients, p.Seconds),
 		fmt.Sprintf("throughput  %s", p.throughput()),
@@ -65,11 +65,11 @@ func (p *Report) Lines() []string {
 }
 
 // rates returns what is worth watching while the clients work.
-func (p *Report) rates() string {
+func (p *Result) rates() string {
 	return fmt.Sprintf("%s, p99 %.3f ms, %d errors", p.throughput(), p.Latency.P99, p.Errors)
 }
 
-func (p *Report) throughput() string {
+func (p *Result) throughput() string {
 	var b strings.Builder
 	if p.Bytes > 0 {
 		fmt.Fprintf(&b, "%.1f MB/s, ", p.MegabytesPerSecond)

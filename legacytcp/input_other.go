@@ -4,5 +4,5 @@ package legacytcp
 
 import "net"
 
-// hasInput reports whether something may have arrived on nc that nobody has read.
+// hasInput reports whether nc may have unread input.
 func hasInput(net.Conn) bool { return true }

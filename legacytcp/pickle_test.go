@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// listsOfNames are lists that a pickle must carry, up to sizes whose length takes
-// three bytes.
+// listsOfNames returns lists to encode. Their sizes need up to three bytes for the length.
 func listsOfNames() [][]string {
 	lists := [][]string{
 		{},
@@ -34,8 +33,8 @@ func listsOfNames() [][]string {
 		for i := range names {
 			runes := make([]rune, random.IntN(40))
 			for j := range runes {
-				// Of each length in UTF-8 about as many; those that are no character
-				// become the one that stands for them.
+				// About as many of each length in UTF-8. Surrogates and values beyond
+				// Unicode become U+FFFD.
 				runes[j] = random.Int32N(1 << (7 + random.IntN(15)))
 			}
 			names[i] = string(runes)
@@ -45,6 +44,7 @@ func listsOfNames() [][]string {
 	return lists
 }
 
+// TestPickleRoundTrip decodes what pickleNames encodes.
 func TestPickleRoundTrip(t *testing.T) {
 	for _, names := range listsOfNames() {
 		pickle, err := pickleNames(names)
@@ -57,12 +57,12 @@ func TestPickleRoundTrip(t *testing.T) {
 	}
 }
 
-// TestPickleInPython has Python read what we write, and us what Python writes in
-// each of its protocols.
+// TestPickleInPython has Python decode what pickleNames encodes, and decodes what Python
+// encodes in each of its protocols.
 func TestPickleInPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("python3 is not on PATH, and only Python can tell what its pickle reads")
+		t.Skip("no python3 on PATH")
 	}
 	const program = `
 import json, pickle, struct, sys
@@ -121,6 +121,7 @@ reply(b"done")
 	}
 }
 
+// TestUnpickleRefuses decodes truncated pickles, other types, and code.
 func TestUnpickleRefuses(t *testing.T) {
 	for _, pickle := range []string{
 		"",
@@ -141,7 +142,8 @@ func TestUnpickleRefuses(t *testing.T) {
 	}
 }
 
-func TestAppendNames(t *testing.T) {
+// TestJoinNames checks both encodings of the text lists.
+func TestJoinNames(t *testing.T) {
 	names := []string{"", "a-Z_0.9~/", "%!'()*", "ü \xff\xc3"}
 	for _, tt := range []struct {
 		name  string

@@ -1,0 +1,55 @@
+package download_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"example.com/parity/client/download"
+	"example.com/parity/client/internal/fakeserver"
+	filesv1 "example.com/parity/gen/parity/files/v1"
+)
+
+// Downloading a file. Running it again after an interrupt resumes.
+func ExampleGet() {
+	// A server with one file.
+	files := &fakeserver.Files{}
+	files.Put("greeting.txt", []byte("hello, world"))
+	server := grpc.NewServer()
+	filesv1.RegisterFileServiceServer(server, files)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go server.Serve(l)
+	defer server.Stop()
+
+	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer conn.Close()
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	path := filepath.Join(dir, "copy.txt")
+	result, err := download.Get(context.Background(), filesv1.NewFileServiceClient(conn), "greeting.txt", path, download.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	content, err := os.ReadFile(path)
+	fmt.Println(result.Bytes, string(content), err)
+	// Output: 12 hello, world <nil>
+}
