@@ -23,8 +23,8 @@ const maxWorkers = 64
 
 // operation is a sequence of file system calls.
 type operation interface {
-	// run executes it in a worker. Its callers may have left, and then nobody uses the
-	// results: run itself must keep or close what it opened.
+	// run executes it in a worker. If its callers have left, the results are not used: run
+	// itself must keep or close what it opens.
 	run(*job)
 }
 

@@ -2,10 +2,10 @@
 //
 // grpc-go queues what a handler sends, 64 KiB plus one whole message for each stream, until
 // the peer's flow-control windows let it go out. A handler cannot see these windows. If it
-// gives up, its data and the status behind it stay queued until the connection ends. So a
+// gives up, its data and the status after it stay queued until the connection ends. So a
 // Guard reads the HTTP/2 frames of every connection, above TLS, to know the peer's windows
 // and what the server has queued. It passes the messages of a call to grpc-go only when the
-// window has room for them. Then only the handler waits: it can be told that its peer has
+// window has room for them. Then only the handler waits: it gets an error if its peer has
 // stalled, and its status goes out at once.
 //
 //   - [Guard.Credentials] wraps every connection in a [Conn], which parses the frame headers

@@ -84,7 +84,7 @@ func (f *frames) parse(b []byte, to frameHandler) error {
 	return nil
 }
 
-// collect gathers size bytes of a payload in f.field. It returns the bytes behind them, and
+// collect gathers size bytes of a payload in f.field. It returns the bytes after them, and
 // reports whether the field is complete.
 func (f *frames) collect(b []byte, size int) (rest []byte, complete bool) {
 	n := copy(f.field[f.fieldLen:size], b)

@@ -18,7 +18,7 @@ const (
 	firstOverhead   = 1280
 	// queueOverhead is what grpc-go allocates for each queued message, in bytes.
 	queueOverhead = 256
-	// smallMessage is the maximum size of a message that need not wait behind the chunks
+	// smallMessage is the maximum size of a message that need not wait for the chunks
 	// that wait for the connection.
 	smallMessage = 1 << 10
 )

@@ -4,122 +4,11 @@ package ownfiles
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestIsRotation(t *testing.T) {
-	for name, want := range map[string]bool{
-		"server.log":                            false, // own by path
-		"server.log.1":                          true,
-		"server.log.2.gz":                       true,
-		"server.log.gz":                         true,
-		"server.log-20260102":                   true,
-		"server.log-20260102-030405.zst":        true,
-		"server.log.old":                        true,
-		"server.log~":                           true,
-		"server.1.log":                          true,
-		"server-20260102.log":                   true,
-		"server-2026-01-02T03-04-05.678.log":    true,
-		"server-2026-01-02T03-04-05.678.log.gz": true,
-		"server-notes.log":                      false,
-		"server.log.html":                       false,
-		"server-.log":                           false,
-		"server.log.":                           false,
-		"server2.log":                           false,
-		"server.gz":                             false,
-		"a.log":                                 false,
-		"":                                      false,
-	} {
-		if got := isRotation("server.log", name); got != want {
-			t.Errorf("isRotation(server.log, %q) = %v", name, got)
-		}
-	}
-	for base, name := range map[string]string{
-		"log[1].txt": "log[1]-2026-01-02T03-04-05.678.txt",
-		"log*":       "log*.1",
-		"parity":     "parity-2026-01-02T03-04-05.678",
-	} {
-		if !isRotation(base, name) {
-			t.Errorf("isRotation(%q, %q) = false", base, name)
-		}
-	}
-	for base, name := range map[string]string{"log[1].txt": "log1-2026.txt", "log*": "log-book.1", "parity": "parity.pdf"} {
-		if isRotation(base, name) {
-			t.Errorf("isRotation(%q, %q) = true", base, name)
-		}
-	}
-}
-
-// folder is a test directory with a Set of own files in it.
-type folder struct {
-	tb  testing.TB
-	dir string
-	set *Set
-}
-
-// newFolder returns an empty folder. open makes server.log and key.pem its own files.
-func newFolder(tb testing.TB) *folder { return &folder{tb: tb, dir: tb.TempDir()} }
-
-func (f *folder) open() {
-	f.set = New(f.path("server.log"), f.path("key.pem"))
-	f.tb.Cleanup(f.set.Close)
-}
-
-func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
-
-func (f *folder) do(err error) {
-	f.tb.Helper()
-	if err != nil {
-		f.tb.Fatal(err)
-	}
-}
-
-func (f *folder) write(names ...string) {
-	f.tb.Helper()
-	for _, name := range names {
-		f.do(os.MkdirAll(filepath.Dir(f.path(name)), 0o700))
-		f.do(os.WriteFile(f.path(name), []byte(name), 0o600))
-	}
-}
-
-func (f *folder) move(from, to string)     { f.tb.Helper(); f.do(os.Rename(f.path(from), f.path(to))) }
-func (f *folder) link(old, name string)    { f.tb.Helper(); f.do(os.Link(f.path(old), f.path(name))) }
-func (f *folder) symlink(old, name string) { f.tb.Helper(); f.do(os.Symlink(old, f.path(name))) }
-
-func (f *folder) stat(name string) fs.FileInfo {
-	f.tb.Helper()
-	fi, err := os.Stat(f.path(name))
-	f.do(err)
-	return fi
-}
-
-func (f *folder) want(hidden bool, names ...string) {
-	f.tb.Helper()
-	for _, name := range names {
-		if got := f.set.Hides(f.stat(name)); got != hidden {
-			f.tb.Errorf("Hides(%q) = %v", name, got)
-		}
-	}
-}
-
-// growOld waits until Hides needs no scan for the files.
-func (f *folder) growOld(names ...string) {
-	f.tb.Helper()
-	for _, name := range names {
-		for changed(f.stat(name)).UnixNano() >= f.set.scanned.Load()-int64(recent) {
-			time.Sleep(scanEvery / 10)
-		}
-	}
-}
 
 // TestHides does not wait for the periodic scan.
 func TestHides(t *testing.T) {
@@ -260,40 +149,4 @@ func TestPathsBeyondLimit(t *testing.T) {
 	f.open()
 	f.write("server.log", "key.pem")
 	f.want(true, "server.log", "key.pem", "server.log.0")
-}
-
-func TestIsBelow(t *testing.T) {
-	f := newFolder(t)
-	f.write("served/numbers.db")
-	f.symlink("served", "alias")
-	for path, want := range map[string]bool{"served/numbers.db": true, "alias/later": true, "key.pem": false, "none/none": false} {
-		if got := IsBelow(f.path("alias"), f.path(path)); got != want {
-			t.Errorf("IsBelow(%q) = %v", path, got)
-		}
-	}
-}
-
-func BenchmarkHides(b *testing.B) {
-	f := newFolder(b)
-	f.write("server.log", "notes.txt", "fresh")
-	then := time.Now().Add(-time.Hour)
-	f.do(os.Chtimes(f.path("notes.txt"), then, then))
-	f.open()
-	f.growOld("notes.txt")
-	for _, name := range []string{"notes.txt", "server.log"} {
-		b.Run(name, func(b *testing.B) {
-			fi := f.stat(name)
-			b.ReportAllocs()
-			for b.Loop() {
-				f.set.Hides(fi)
-			}
-		})
-	}
-	f.write("fresh")
-	b.Run("fresh", func(b *testing.B) {
-		fi := f.stat("fresh")
-		for b.Loop() {
-			f.set.Hides(fi)
-		}
-	})
 }

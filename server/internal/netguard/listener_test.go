@@ -2,10 +2,8 @@ package netguard
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -17,34 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// TestLimits admits connections up to both limits and one more.
-func TestLimits(t *testing.T) {
-	l := newLimiter(Limits{Total: 6, PerAddress: 2, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
-	for i, step := range []struct {
-		from    string
-		refused Reason
-	}{
-		{"192.0.2.1", ""}, {"192.0.2.1", ""}, {"192.0.2.1", ReasonAddress},
-		// One /64 counts as one address.
-		{"2001:db8::1", ""}, {"2001:db8::ffff:1", ""}, {"2001:db8::2", ReasonAddress},
-		{"10.1.1.1", ""}, {"10.1.1.1", ""}, {"10.1.1.1", ReasonTotal}, {"2001:db8:0:1::1", ReasonTotal},
-	} {
-		if got := l.admit(netip.MustParseAddr(step.from)); got != step.refused {
-			t.Errorf("step %d: admit(%s) = %q, want %q", i, step.from, got, step.refused)
-		}
-	}
-	l.release(netip.MustParseAddr("192.0.2.1"))
-	if got := l.admit(netip.MustParseAddr("192.0.2.1")); got != "" {
-		t.Errorf("after a release: %q", got)
-	}
-	for _, from := range []string{"192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::1", "10.1.1.1", "10.1.1.1"} {
-		l.release(netip.MustParseAddr(from))
-	}
-	if l.open() != 0 || len(l.byAddress) != 0 {
-		t.Errorf("after all releases: %d open, %v", l.open(), l.byAddress)
-	}
-}
 
 // listen returns a guarded listener on loopback and its counts by reason.
 func listen(t *testing.T, o Options) (*Listener, func(Reason) int) {
@@ -152,50 +122,6 @@ func TestAcceptRetries(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
-}
-
-// TestWriteStalls checks that a peer that does not read is disconnected and that a slow
-// reader is not.
-func TestWriteStalls(t *testing.T) {
-	const timeout = 400 * time.Millisecond
-	for _, reads := range []bool{true, false} {
-		l, count := listen(t, Options{Limits: Limits{Total: 1}, WriteTimeout: timeout})
-		peer := dial(t, l)
-		nc, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		// grpc-go sets and clears a deadline for its handshake.
-		nc.SetDeadline(time.Now().Add(time.Hour))
-		nc.SetDeadline(time.Time{})
-		data := make([]byte, 64<<20)
-		var reading sync.WaitGroup
-		if reads {
-			reading.Go(func() {
-				b := make([]byte, 1<<20)
-				for {
-					if _, err := peer.Read(b); err != nil {
-						return
-					}
-					time.Sleep(timeout / 20)
-				}
-			})
-		}
-		n, err := nc.Write(data)
-		if reads && (n != len(data) || err != nil) {
-			t.Errorf("Write to a slow reader = %d, %v", n, err)
-		}
-		if !reads && (!errors.Is(err, os.ErrDeadlineExceeded) || count(ReasonStalled) != 1 || l.Open() != 0) {
-			t.Errorf("Write to a peer that does not read = %d, %v; counted %d, %d open", n, err, count(ReasonStalled), l.Open())
-		}
-		if !reads {
-			if _, err := io.Copy(io.Discard, peer); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("Read by the stalled peer: %v, want a reset", err)
-			}
-		}
-		nc.Close()
-		reading.Wait()
-	}
 }
 
 // TestUserDeadline checks that a caller's deadline ends a write before WriteTimeout does.
