@@ -94,7 +94,7 @@ func TestList(t *testing.T) {
 func TestFetch(t *testing.T) {
 	big := strings.Repeat("content", 100_000)
 	host, port := serve(t, answer(map[string]string{
-		"f": "content", "empty": "", "big": big, "a b/c d": "blanks",
+		"f": "content", "empty": "", "big": big, "a b/c d": "spaces",
 		"../../x": "hostile", "/etc/passwd": "hostile", "..": "hostile", "a\x1b]0;t\x07": "hostile",
 	}))
 	for name, want := range map[string]struct {
@@ -104,7 +104,7 @@ func TestFetch(t *testing.T) {
 		"f":             {0, "f", "content"},
 		"empty":         {0, "empty", ""},
 		"big":           {0, "big", big},
-		"a b/c d":       {0, "c d", "blanks"},
+		"a b/c d":       {0, "c d", "spaces"},
 		"../../x":       {0, "x", "hostile"},
 		"/etc/passwd":   {0, "passwd", "hostile"},
 		"a\x1b]0;t\x07": {0, "a_]0;t_", "hostile"},

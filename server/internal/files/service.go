@@ -180,9 +180,9 @@ func toStatus(err error) error {
 	case errors.Is(err, filecache.ErrChanged):
 		return apierror.New(codes.Aborted, "FILE_CHANGED", "the file was changed while it was being read")
 	case errors.Is(err, filecache.ErrDirectory):
-		return apierror.Unavailable("DIRECTORY_UNAVAILABLE", "the directory of the files is away", retryDelay)
+		return apierror.Unavailable("DIRECTORY_UNAVAILABLE", "the served directory is unavailable", retryDelay)
 	case errors.Is(err, filecache.ErrDisk):
-		return apierror.Unavailable("DISK_UNAVAILABLE", "the disk of the files does not answer", retryDelay)
+		return apierror.Unavailable("DISK_UNAVAILABLE", "the disk does not answer", retryDelay)
 	}
 	return apierror.From(err)
 }
