@@ -144,19 +144,43 @@ func TestSQLiteSymlink(t *testing.T) {
 // TestSQLiteLogAlone starts where the register was moved away without its log. SQLite
 // would apply that log to a new register.
 func TestSQLiteLogAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "numbers.db")
-	if err := os.WriteFile(path+"-wal", []byte("log"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, suffix := range []string{logSuffix, journalSuffix} {
+		path := filepath.Join(t.TempDir(), "numbers.db")
+		if err := os.WriteFile(path+suffix, []byte("log"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenSQLite(path, slog.New(slog.DiscardHandler))
+		if err == nil {
+			s.Close()
+			t.Fatalf("opened beside %q", suffix)
+		}
+		if !strings.Contains(err.Error(), "is missing, but its log is there") || !strings.Contains(err.Error(), path+suffix) {
+			t.Errorf("error %q, want that the log %q is there", err, suffix)
+		}
+		if got := names(t, filepath.Dir(path)); !slices.Equal(got, []string{"numbers.db" + suffix}) {
+			t.Errorf("the directory has %q, want the log alone", got)
+		}
 	}
-	s, err := OpenSQLite(path, slog.New(slog.DiscardHandler))
-	if err == nil {
+}
+
+// TestSQLiteNames opens registers by names to which SQLite or URIs give a meaning.
+func TestSQLiteNames(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{":memory:", "file:n.db", "n?mode=memory", "a b#c%41.db"} {
+		s, err := OpenSQLite(name, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		register(t, s, 7, at(0))
+		isDurable(t, s.Save(7, value(12, 1)))
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		s = openSQLite(t, name)
+		if got := list(t, s, -1, 2); len(got) != 1 || got[0].Value != 12 {
+			t.Errorf("%q: opened again with %+v, want client 7 with the value 12", name, got)
+		}
 		s.Close()
-		t.Fatal("opened")
-	}
-	if !strings.Contains(err.Error(), "is missing, but its log is there") {
-		t.Errorf("error %q", err)
-	}
-	if got := names(t, filepath.Dir(path)); !slices.Equal(got, []string{"numbers.db-wal"}) {
-		t.Errorf("the directory has %q, want the log alone", got)
 	}
 }

@@ -235,3 +235,41 @@ func TestSQLiteDamagedAfterCrash(t *testing.T) {
 		}
 	}
 }
+
+// TestSQLiteInterrupted opens a restored backup after another program was killed while it
+// wrote to it. The transaction is rolled back before the register is read.
+func TestSQLiteInterrupted(t *testing.T) {
+	const clients = 500
+	path := filepath.Join(t.TempDir(), "numbers.db")
+	if err := os.WriteFile(path, sqliteFile(t, clients), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shell := openShell(t, path, sqlite.OpenReadWrite)
+	for _, query := range []string{
+		"PRAGMA journal_mode = DELETE", // as in a file that VACUUM INTO has written
+		"PRAGMA cache_size = 1",        // pages are written before the transaction ends
+		"BEGIN",
+		"DELETE FROM clients WHERE client_id % 2 = 0",
+	} {
+		execute(t, shell, query)
+	}
+	killed := filepath.Join(t.TempDir(), "numbers.db") // as it would be found
+	for _, suffix := range []string{"", journalSuffix} {
+		content, err := os.ReadFile(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(killed+suffix, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		s := openSQLite(t, killed)
+		if got := list(t, s, -1, clients+1); len(got) != clients {
+			t.Errorf("%d clients, want %d", len(got), clients)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

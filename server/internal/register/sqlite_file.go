@@ -31,18 +31,21 @@ const (
 	maxLogSize = 16 << 20
 )
 
-// logSuffix is that of SQLite's write-ahead log.
-const logSuffix = "-wal"
+// The suffixes of files that SQLite keeps beside a database: the write-ahead log, and the
+// rollback journal of a transaction that does not use the log.
+const (
+	logSuffix     = "-wal"
+	journalSuffix = "-journal"
+)
 
-// companions are the suffixes of the files that SQLite keeps beside a database: the
-// write-ahead log, the index of the log, and the rollback journal while a file is
-// being created.
-var companions = []string{logSuffix, "-shm", "-journal"}
+// companions are the suffixes of all files that SQLite keeps beside a database. The
+// second one is that of the log's index.
+var companions = []string{logSuffix, "-shm", journalSuffix}
 
 // database is an open SQLite file with its lock. It is not synchronised.
 type database struct {
 	path string // as configured
-	real string // without symbolic links
+	real string // absolute, without symbolic links
 
 	// file holds the lock. It must stay open for as long as conn: closing any descriptor
 	// of a file releases the locks that SQLite has on it.
@@ -82,10 +85,11 @@ func openDatabase(path string) (_ *database, _ table, err error) {
 func (d *database) openFile() error {
 	info, err := os.Stat(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		// SQLite would apply this log to the new file.
-		log := resolved(d.path) + logSuffix
-		if _, err := os.Lstat(log); err == nil {
-			return fmt.Errorf("is missing, but its log is there: put the register back, or move %q away to start a new one", log)
+		for _, suffix := range []string{logSuffix, journalSuffix} { // SQLite would apply them to the new file
+			log := resolved(d.path) + suffix
+			if _, err := os.Lstat(log); err == nil {
+				return fmt.Errorf("is missing, but its log is there: put the register back, or move %q away to start a new one", log)
+			}
 		}
 		if err := create(d.path, createDatabase); err != nil {
 			return fmt.Errorf("cannot create it: %w", err)
@@ -99,6 +103,9 @@ func (d *database) openFile() error {
 		return errors.New("is not a regular file")
 	}
 	if d.real, err = filepath.EvalSymlinks(d.path); err != nil {
+		return err
+	}
+	if d.real, err = filepath.Abs(d.real); err != nil { // SQLite gives names such as ":memory:" a meaning
 		return err
 	}
 	if d.file, err = os.Open(d.path); err != nil {
@@ -158,15 +165,18 @@ func explain(err error) error {
 	return err
 }
 
-// load checks the whole file and returns its content. It changes nothing, so that a
-// damaged file can be looked into.
+// load checks the whole file and returns its content. It changes nothing but what an
+// interrupted transaction has left, so that a damaged file can be looked into.
 func (d *database) load() (table, error) {
 	if err := d.checkHeader(); err != nil {
 		return table{}, err
 	}
 	uri := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(d.real)}
 	if info, err := os.Stat(d.real + logSuffix); err != nil || info.Size() == 0 {
-		// Nothing needs recovery. Immutable, SQLite creates no files beside this one.
+		if err := d.rollBack(); err != nil {
+			return table{}, fmt.Errorf("cannot roll back an interrupted transaction: %w", explain(err))
+		}
+		// Nothing needs recovery now. Immutable, SQLite creates no files beside this one.
 		uri.RawQuery = "immutable=1"
 	}
 	conn, err := sqlite.OpenConn(uri.String(), sqlite.OpenReadOnly|sqlite.OpenURI)
@@ -183,6 +193,22 @@ func (d *database) load() (table, error) {
 		return table{}, damaged(err)
 	}
 	return clients, nil
+}
+
+// rollBack rolls back the transaction of a rollback journal, if a program that was killed
+// has left one. The server itself uses such a journal when it switches a restored backup to
+// the write-ahead log.
+func (d *database) rollBack() error {
+	if _, err := os.Lstat(d.real + journalSuffix); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	conn, err := sqlite.OpenConn(d.real, sqlite.OpenReadWrite)
+	if err != nil {
+		return err
+	}
+	conn.SetBusyTimeout(busyWait)
+	_, err = texts(conn, "PRAGMA schema_version") // the first read rolls back
+	return errors.Join(err, conn.Close())
 }
 
 // checkContent runs SQLite's quick check, and compares the schema of the table.
