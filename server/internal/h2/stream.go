@@ -88,6 +88,8 @@ func (s *Stream) Reserve(ctx context.Context, want int64) (int64, error) {
 		return 0, err
 	}
 	s.prepared = true
+	s.c.mu.Lock() // the call may end meanwhile, which releases what is reserved
+	defer s.c.mu.Unlock()
 	// A window of a few bytes is exceeded by the overhead. The rest waits in grpc-go.
 	return max(1, s.next.window-overhead), nil
 }
