@@ -8,8 +8,7 @@ import (
 	"syscall"
 )
 
-// tryLock takes a flock, which is independent of the record locks that SQLite takes on
-// the same file.
+// tryLock takes a flock.
 func tryLock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// lockSuffix is empty: the database itself is locked.
+const lockSuffix = ""
+
 // tryLock locks one byte far beyond the end of any file, where SQLite neither reads nor
 // locks anything.
 func tryLock(f *os.File) error {

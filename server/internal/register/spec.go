@@ -76,5 +76,8 @@ func OwnFiles(spec string) []string {
 	for _, suffix := range companions {
 		files = append(files, resolved(path)+suffix)
 	}
+	if lockSuffix != "" {
+		files = append(files, resolved(path)+lockSuffix)
+	}
 	return append(files, unfinished(path)...)
 }

@@ -49,9 +49,10 @@ type database struct {
 
 	// file holds the lock. It must stay open for as long as conn: closing any descriptor
 	// of a file releases the locks that SQLite has on it.
-	file *os.File
-	info fs.FileInfo // of file
-	log  fs.FileInfo // of the write-ahead log
+	file     *os.File
+	lockFile *os.File    // has the lock in place of file; nil: file has it
+	info     fs.FileInfo // of file
+	log      fs.FileInfo // of the write-ahead log
 
 	conn                            *sqlite.Conn
 	begin, commit, rollback, upsert *sqlite.Stmt
@@ -111,7 +112,14 @@ func (d *database) openFile() error {
 	if d.file, err = os.Open(d.path); err != nil {
 		return err
 	}
-	if err := lock(d.file); err != nil {
+	toLock := d.file
+	if lockSuffix != "" {
+		if d.lockFile, err = os.OpenFile(d.real+lockSuffix, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			return err
+		}
+		toLock = d.lockFile
+	}
+	if err := lock(toLock); err != nil {
 		return err
 	}
 	d.info, err = d.file.Stat()
@@ -340,6 +348,9 @@ func (d *database) close() error {
 	}
 	if d.file != nil {
 		d.file.Close()
+	}
+	if d.lockFile != nil {
+		d.lockFile.Close()
 	}
 	return err
 }
