@@ -62,8 +62,12 @@ func (f dialFlags) dial() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
+func (f dialFlags) withTLS() bool {
+	return f.TLS || f.TLSCA != "" || f.TLSCert != "" || f.TLSKey != ""
+}
+
 func (f dialFlags) credentials() (credentials.TransportCredentials, error) {
-	if !f.TLS && f.TLSCA == "" && f.TLSCert == "" && f.TLSKey == "" {
+	if !f.withTLS() {
 		return insecure.NewCredentials(), nil
 	}
 	if (f.TLSCert == "") != (f.TLSKey == "") {

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -17,21 +16,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"example.com/parity/client/internal/terminal"
+	"example.com/parity/client/internal/explain"
 	"example.com/parity/internal/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "client:", terminal.Error(err))
-		if ctx.Err() != nil { // which is the cause, whatever the error says
-			os.Exit(exitInterrupted)
-		}
-	}
-	os.Exit(exitStatus(err))
+	os.Exit(execute(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // streams are the program's standard streams.
@@ -72,23 +64,37 @@ var _ = []command{
 // program is what commands run with.
 type program struct {
 	streams
-	output // to standard output
-	flags  dialFlags
-	conn   grpc.ClientConnInterface // to the server of flags
+	output   // to standard output
+	messages // to standard error
+	flags    dialFlags
+	conn     grpc.ClientConnInterface // to the server of flags
+}
+
+// execute runs the command that args name, prints its error, and returns the exit status.
+func execute(ctx context.Context, args []string, s streams) int {
+	var line commandLine
+	err := line.run(ctx, args, s)
+	if err == nil {
+		return exitOK
+	}
+	line.messages(args, s).complain(err, "")
+	if ctx.Err() != nil { // which is the cause, whatever the error says
+		return exitInterrupted
+	}
+	return exitStatus(err)
 }
 
 // run runs the command that args name.
-func run(ctx context.Context, args []string, s streams) error {
-	var line commandLine
+func (line *commandLine) run(ctx context.Context, args []string, s streams) error {
 	printed := false
-	parser, err := kong.New(&line,
+	parser, err := kong.New(line,
 		kong.Name("client"),
 		kong.Description("Use a Parity server over gRPC."),
 		kong.DefaultEnvars("PARITY_CLIENT"),
 		kong.Vars{"version": version.String()},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(int) { printed = true }),
-		kong.Bind(&line),
+		kong.Bind(line),
 	)
 	if err != nil {
 		return err
@@ -105,8 +111,21 @@ func run(ctx context.Context, args []string, s streams) error {
 		return err
 	}
 	defer conn.Close()
-	p := &program{streams: s, output: output{s.out, line.JSON}, flags: line.dialFlags, conn: conn}
+	p := &program{
+		streams: s, output: output{s.out, line.JSON}, messages: line.messages(args, s),
+		flags: line.dialFlags, conn: conn,
+	}
 	return parsed.Selected().Target.Addr().Interface().(command).Run(ctx, p)
+}
+
+// messages returns where messages go. After a mistake in args, their --json may not have
+// been parsed.
+func (line *commandLine) messages(args []string, s streams) messages {
+	return messages{
+		w:      s.err,
+		asJSON: line.JSON || slices.Contains(args, "--json"),
+		server: explain.Server{Addr: line.Addr, TLS: line.withTLS()},
+	}
 }
 
 // usageError is a mistake in the command line.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -16,11 +15,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // runProgram runs the client as main does.
 func runProgram(ctx context.Context, in string, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	err := run(ctx, args, streams{strings.NewReader(in), &out, &errs})
-	if err != nil {
-		fmt.Fprintln(&errs, err)
-	}
-	return exitStatus(err), out.String(), errs.String()
+	status = execute(ctx, args, streams{strings.NewReader(in), &out, &errs})
+	return status, out.String(), errs.String()
+}
+
+// run runs a command and returns its error.
+func run(ctx context.Context, args []string, s streams) error {
+	return new(commandLine).run(ctx, args, s)
 }
 
 func TestUsage(t *testing.T) {

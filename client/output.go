@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
+	"github.com/alecthomas/kong"
+
+	"example.com/parity/client/internal/explain"
 	"example.com/parity/client/internal/terminal"
 )
 
@@ -29,4 +33,40 @@ func (o output) print(record any, format string, args ...any) error {
 	}
 	_, err := fmt.Fprintln(o.w, line)
 	return err
+}
+
+// messages prints what is not a result.
+type messages struct {
+	w      io.Writer
+	asJSON bool
+	server explain.Server
+}
+
+// complain prints an error about subject, which may be empty: as a sentence for people, or
+// as an explain.Record.
+func (m messages) complain(err error, subject string) {
+	r := m.server.Record(err, subject)
+	if errors.As(err, &usageError{}) {
+		r.Reason = explain.ReasonUsage
+	}
+	if !m.asJSON {
+		fmt.Fprintf(m.w, "client: %s%s\n", r.Message, hint(err))
+		return
+	}
+	if text, err := json.Marshal(r); err == nil {
+		fmt.Fprintln(m.w, terminal.EscapeJSON(string(text)))
+	}
+}
+
+// hint says which help to read after a mistake in the command line.
+func hint(err error) string {
+	parse, ok := errors.AsType[*kong.ParseError](err)
+	if !ok {
+		return ""
+	}
+	command := "client"
+	if node := parse.Context.Selected(); node != nil {
+		command += " " + node.Path()
+	}
+	return fmt.Sprintf(" (see %s --help)", command)
 }
