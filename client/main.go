@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/parity/client/internal/explain"
+	"example.com/parity/client/internal/terminal"
 	"example.com/parity/internal/version"
 )
 
@@ -42,7 +43,8 @@ type commandLine struct {
 	Draw    drawCommand    `cmd:"" help:"Draw one number."`
 	Count   countCommand   `cmd:"" help:"Count up, and report and draw as the counting clients do."`
 	Clients clientsCommand `cmd:"" help:"Print the register of clients."`
-	List    listCommand    `cmd:"" help:"Print the files in the server's cache."`
+	List    listCommand    `cmd:"" help:"Print the files in the server's cache, or all."`
+	Stat    statCommand    `cmd:"" help:"Describe a file, without reading it."`
 	Get     getCommand     `cmd:"" help:"Download files, or resume interrupted downloads."`
 	Bench   benchCommand   `cmd:"" help:"Put load on a server, and measure it."`
 }
@@ -56,7 +58,7 @@ type command interface {
 }
 
 var _ = []command{
-	(*drawCommand)(nil), (*countCommand)(nil), (*clientsCommand)(nil), (*listCommand)(nil), (*getCommand)(nil),
+	(*drawCommand)(nil), (*countCommand)(nil), (*clientsCommand)(nil), (*listCommand)(nil), (*statCommand)(nil), (*getCommand)(nil),
 	(*benchGetCommand)(nil), (*benchDrawCommand)(nil), (*benchCountCommand)(nil),
 	(*benchLegacyGetCommand)(nil), (*benchLegacyDrawCommand)(nil), (*benchLegacyCountCommand)(nil),
 }
@@ -112,7 +114,7 @@ func (line *commandLine) run(ctx context.Context, args []string, s streams) erro
 	}
 	defer conn.Close()
 	p := &program{
-		streams: s, output: output{s.out, line.JSON}, messages: line.messages(args, s),
+		streams: s, output: output{s.out, line.JSON, terminal.StyleOf(s.out)}, messages: line.messages(args, s),
 		flags: line.dialFlags, conn: conn,
 	}
 	return parsed.Selected().Target.Addr().Interface().(command).Run(ctx, p)

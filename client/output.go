@@ -15,8 +15,9 @@ import (
 // output prints the results of a command: as lines for people, or as one JSON object on
 // each line.
 type output struct {
-	w    io.Writer
-	json bool
+	w     io.Writer
+	json  bool
+	style terminal.Style
 }
 
 // print prints one result: record as JSON, or the line of the format and its arguments.
@@ -55,6 +56,13 @@ func (m messages) complain(err error, subject string) {
 	}
 	if text, err := json.Marshal(r); err == nil {
 		fmt.Fprintln(m.w, terminal.EscapeJSON(string(text)))
+	}
+}
+
+// note prints a line that is neither a result nor an error: nothing that a program needs.
+func (m messages) note(text string) {
+	if !m.asJSON {
+		fmt.Fprintln(m.w, terminal.Escape(text))
 	}
 }
 

@@ -122,7 +122,7 @@ type sentence struct {
 // sentence, and leaves what other errors say around it. The code and the reason are those
 // of the first one.
 func (s Server) say(err error) sentence {
-	if coded, ok := err.(interface{ GRPCStatus() *status.Status }); ok { //nolint:errorlint // this error itself: those that wrap it say more
+	if coded, ok := err.(interface{ GRPCStatus() *status.Status }); ok { // this error itself: those that wrap it say more
 		return s.status(coded.GRPCStatus())
 	}
 	if local, ok := sayLocal(err); ok {
