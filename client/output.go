@@ -22,6 +22,15 @@ type output struct {
 
 // print prints one result: record as JSON, or the line of the format and its arguments.
 func (o output) print(record any, format string, args ...any) error {
+	return o.printRecord(record, "", format, args...)
+}
+
+// printColored prints a line for people in a color.
+func (o output) printColored(c terminal.Color, format string, args ...any) error {
+	return o.printRecord(nil, c, format, args...)
+}
+
+func (o output) printRecord(record any, c terminal.Color, format string, args ...any) error {
 	line := ""
 	if o.json {
 		text, err := json.Marshal(record)
@@ -30,7 +39,7 @@ func (o output) print(record any, format string, args ...any) error {
 		}
 		line = terminal.EscapeJSON(string(text))
 	} else {
-		line = terminal.Escape(fmt.Sprintf(format, args...))
+		line = o.style.Paint(c, terminal.Escape(fmt.Sprintf(format, args...)))
 	}
 	_, err := fmt.Fprintln(o.w, line)
 	return err
@@ -58,6 +67,23 @@ func (m messages) complain(err error, subject string) {
 		fmt.Fprintln(m.w, terminal.EscapeJSON(string(text)))
 	}
 }
+
+// explained returns err with its sentence as its text, for packages that do not know the
+// server's address.
+func (m messages) explained(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &explainedError{err, m.server.Error(err, "")}
+}
+
+type explainedError struct {
+	err  error
+	text string
+}
+
+func (e *explainedError) Error() string { return e.text }
+func (e *explainedError) Unwrap() error { return e.err }
 
 // note prints a line that is neither a result nor an error: nothing that a program needs.
 func (m messages) note(text string) {

@@ -58,6 +58,25 @@ func TestGRPCSession(t *testing.T) {
 	}
 }
 
+// TestGRPCConfirmed: the last value is confirmed when the session is closed.
+func TestGRPCConfirmed(t *testing.T) {
+	_, dial := dialGRPC(t, new(fakeserver.Numbers), 5)
+	ctx, cancel := context.WithCancel(t.Context())
+	confirmed := int64(-1)
+	c := Counter{
+		Dial: dial,
+		Counted: func(value int64, _ int32) {
+			if value == 2 {
+				cancel()
+			}
+		},
+		Confirmed: func(value int64) { confirmed = value },
+	}
+	if err := c.Run(ctx); err != nil || confirmed != 2 {
+		t.Errorf("Run = %v, and %d is confirmed", err, confirmed)
+	}
+}
+
 func TestGRPCUnconfirmed(t *testing.T) {
 	_, dial := dialGRPC(t, &fakeserver.Numbers{Unconfirmed: true}, 1)
 	s, _, err := dial(t.Context())
