@@ -32,7 +32,7 @@ const serverGroup = "Server"
 // not set to those of the context. The context of --context goes before the environment;
 // that of the environment, and the current one, after it.
 func (line *commandLine) resolve(parsed *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if flag.Group == nil || flag.Group.Key != serverGroup || managesContexts(parsed) {
+	if flag.Group == nil || flag.Group.Key != serverGroup || !usesContext(parsed) {
 		return nil, nil
 	}
 	name, explicit := "", false
@@ -80,15 +80,13 @@ func loadContext(name string) (contexts.Context, error) {
 	return file.Get(name)
 }
 
-// managesContexts reports whether the command is one of contextCommand: those work with
-// the flags that are set, and also when the current context is broken.
-func managesContexts(parsed *kong.Context) bool {
-	for _, path := range parsed.Path {
-		if path.Command != nil && path.Command.Name == "context" {
-			return true
-		}
-	}
-	return false
+// usesContext reports whether a command gets the flags of a context: not those of
+// contextCommand, which work with the flags that are set, and not those without a server.
+// They also work when the current context is broken.
+func usesContext(parsed *kong.Context) bool {
+	return !slices.ContainsFunc(parsed.Path, func(path *kong.Path) bool {
+		return path.Command != nil && slices.Contains([]string{"context", "help", "completion"}, path.Command.Name)
+	})
 }
 
 // changeContexts loads the contexts, has f change them, and saves them.

@@ -43,7 +43,7 @@ func (s *watchSample) files() string {
 func (s *watchSample) numbers() string {
 	text := plural(s.Clients, "client", s.More) + ", " + plural(s.Sessions, "session", false)
 	if r := s.Rates; r != nil {
-		text += fmt.Sprintf(", %d active, counting %s a second", r.ActiveClients, rate(r.Counted))
+		text += fmt.Sprintf(", %d active, values +%s/s", r.ActiveClients, rate(r.Counted))
 	}
 	return text
 }

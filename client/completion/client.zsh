@@ -5,7 +5,7 @@
 _FUNC() {
 	local -a lines words_ shown
 	local line
-	lines=("${(@f)$("${words[1]/#\~/$HOME}" __complete zsh "${(@Q)words[1,CURRENT]}" 2>/dev/null)}")
+	lines=("${(@f)$("${words[1]/#\~/$HOME}" __complete zsh "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
 	case $lines[1] in
 	files)
 		_files

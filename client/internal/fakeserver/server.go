@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
@@ -18,6 +20,9 @@ import (
 // Server serves fakes until the test ends.
 type Server struct {
 	Addr string
+	// Health is the health service. Each of the fakes that are served is serving at first,
+	// and so is the whole.
+	Health *health.Server
 
 	tb    testing.TB
 	mu    sync.Mutex
@@ -32,7 +37,7 @@ func Start(tb testing.TB, files *Files, numbers *Numbers, opts ...grpc.ServerOpt
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{Addr: lis.Addr().String(), tb: tb, conns: map[net.Conn]bool{}}
+	s := &Server{Addr: lis.Addr().String(), Health: health.NewServer(), tb: tb, conns: map[net.Conn]bool{}}
 	s.Serve(lis, files, numbers, opts...)
 	return s
 }
@@ -40,10 +45,13 @@ func Start(tb testing.TB, files *Files, numbers *Numbers, opts ...grpc.ServerOpt
 // Serve serves on lis, in place of what served before.
 func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ...grpc.ServerOption) {
 	g := grpc.NewServer(opts...)
+	healthv1.RegisterHealthServer(g, s.Health)
 	if files != nil {
+		s.Health.SetServingStatus(filesv1.FileService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 		filesv1.RegisterFileServiceServer(g, files)
 	}
 	if numbers != nil {
+		s.Health.SetServingStatus(numbersv1.NumberService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
 		numbersv1.RegisterNumberServiceServer(g, numbers)
 	}
 	s.mu.Lock()
