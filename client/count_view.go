@@ -169,6 +169,6 @@ func (v *countLine) text(now time.Time) string {
 	default:
 		wait := max(v.state.Retry.Sub(now), 0)
 		why, _, _ := strings.Cut(v.p.server.Error(err, ""), " (") // without the advice
-		return fmt.Sprintf("%s  lost for %s, next attempt in %d s: %s", text, duration(now.Sub(v.state.Lost)), int(wait.Seconds()+0.5), why)
+		return fmt.Sprintf("%s  lost for %s, retry in %d s: %s", text, duration(now.Sub(v.state.Lost)), int(wait.Seconds()+0.5), why)
 	}
 }

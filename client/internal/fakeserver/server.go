@@ -70,6 +70,16 @@ func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ..
 // Stop ends every call and listens no longer.
 func (s *Server) Stop() { s.grpc.Stop() }
 
+// Restart serves at the same address after Stop.
+func (s *Server) Restart(files *Files, numbers *Numbers) {
+	s.tb.Helper()
+	lis, err := net.Listen("tcp", s.Addr)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.Serve(lis, files, numbers)
+}
+
 // Cut breaks every connection, as a network failure does.
 func (s *Server) Cut() {
 	s.mu.Lock()
