@@ -32,8 +32,8 @@ func newTmux(tb testing.TB, addr string) *tmux {
 	}
 	s.run(append(args, "sh")...)
 	tb.Cleanup(func() { s.run("kill-server") })
-	s.keys("PS1='shell> ' PATH="+newBinary(tb)+":$PATH; clear", "Enter")
-	s.await("shell>")
+	s.keys("PS1='shell> ' PATH="+newBinary(tb)+":$PATH; clear; echo ready", "Enter")
+	s.await("ready\nshell>")
 	return s
 }
 
@@ -77,8 +77,9 @@ func (s *tmux) await(texts ...string) {
 // it was: in line mode, with echo.
 func (s *tmux) awaitShell(status int) {
 	s.tb.Helper()
+	await.That(s.tb, "the program has ended", func() bool { return strings.HasSuffix(strings.TrimSpace(s.text()), "\nshell>") })
 	s.keys(`echo "status=$? $(stty -a | tr ' ' '\n' | grep -cE '^-(icanon|echo|opost);?$')"`, "Enter")
-	s.await(fmt.Sprintf("\nstatus=%d 0\n", status))
+	s.await(fmt.Sprintf("status=%d 0\nshell>", status))
 }
 
 // TestCountOnTerminal counts in one line with the prompt behind it, through an outage.
@@ -104,7 +105,7 @@ func TestCountOnTerminal(t *testing.T) {
 	await.That(t, "it is connected again", func() bool { return strings.Count(s.text(), "  connected >") == 2 })
 	s.keys("s", "Enter")
 	s.await("shut down", "  not connected >")
-	if text := s.text(); !strings.Contains(text, fmt.Sprintf("client 7  %d  +1  confirmed %[1]d  not connected > ", len(numbers.Reports()))) {
+	if text := s.text(); !strings.Contains(text, fmt.Sprintf("client 7  %d  +1  confirmed %[1]d  not connected >", len(numbers.Reports()))) {
 		t.Errorf("%d reports, and the terminal shows\n%s", len(numbers.Reports()), text)
 	}
 	s.keys("exit", "Enter")
