@@ -16,7 +16,8 @@ func newConfig(tb testing.TB) {
 	dir := tb.TempDir()
 	setenv := tb.(interface{ Setenv(key, value string) }).Setenv
 	setenv("XDG_CONFIG_HOME", dir)
-	setenv("HOME", dir) // where it is on other systems
+	setenv("HOME", dir)    // where it is on macOS
+	setenv("AppData", dir) // on Windows
 }
 
 func TestContexts(t *testing.T) {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	// No test uses the contexts of the user.
-	for _, name := range []string{"XDG_CONFIG_HOME", "HOME"} {
+	for _, name := range []string{"XDG_CONFIG_HOME", "HOME", "AppData"} {
 		os.Setenv(name, filepath.Join(os.TempDir(), "parity-test-without-configuration"))
 	}
 	goleak.VerifyTestMain(m)

@@ -156,20 +156,20 @@ newest files in the cache
 q ends
 `, "\n")
 	got := ""
-	for _, line := range v.frame(s, nil, now, 80, 17) {
+	for _, line := range v.frame(s, nil, now, 17) {
 		got += line.Text + "\n"
 	}
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	for height := range 30 {
-		if n := len(v.frame(s, nil, now, 80, height)); n > max(height, 1) {
+		if n := len(v.frame(s, nil, now, height)); n > max(height, 1) {
 			if height >= 2 {
 				t.Errorf("%d lines on a terminal of %d", n, height)
 			}
 		}
 	}
-	lost := v.frame(s, errFull, now.Add(5*time.Second), 80, 24)
+	lost := v.frame(s, errFull, now.Add(5*time.Second), 24)
 	if lost[1].Text != "no space left; the rest is 5 s old" {
 		t.Errorf("an outage is %q", lost[1].Text)
 	}

@@ -119,8 +119,8 @@ func (v *watchScreen) onQuit(quit func()) {
 
 // show implements watchView.
 func (v *watchScreen) show(s *watchSample, err error) error {
-	width, height := v.Size()
-	return v.Draw(v.frame(s, err, time.Now(), width, height))
+	_, height := v.Size()
+	return v.Draw(v.frame(s, err, time.Now(), height))
 }
 
 const (
@@ -132,8 +132,8 @@ const (
 	fewestRows = 3
 )
 
-// frame returns the lines to show on a terminal of that size.
-func (v *watchScreen) frame(s *watchSample, err error, now time.Time, width, height int) []screen.Line {
+// frame returns the lines to show on a terminal of that height.
+func (v *watchScreen) frame(s *watchSample, err error, now time.Time, height int) []screen.Line {
 	state := screen.Line{Text: fmt.Sprintf("%s, answers in %.1f ms", s.Health, s.Answer), Color: terminal.Green}
 	if s.Health != "serving" {
 		state.Color = terminal.Red

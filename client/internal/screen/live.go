@@ -87,16 +87,16 @@ func (l *Live) Write(p []byte) (int, error) {
 }
 
 // Close leaves the line as it is, and goes to the next one. It restores the terminal.
-func (l *Live) Close() error {
+func (l *Live) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.prompt == nil {
 		if l.text != "" {
 			io.WriteString(l.out, "\n")
 		}
-		return nil
+		return
 	}
 	l.prompt.SetPrompt("")
 	_, _ = l.prompt.Write([]byte(l.text + "\n"))
-	return term.Restore(l.in, l.saved)
+	_ = term.Restore(l.in, l.saved) // what else could one do
 }

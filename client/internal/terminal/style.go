@@ -20,7 +20,7 @@ type Style struct{ color bool }
 // StyleOf returns the style for a standard stream. There is color on a terminal, unless
 // the user does not want any (https://no-color.org) or the terminal has none.
 func StyleOf(f any) Style {
-	return Style{color: Is(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return Style{color: Is(f) && understands(f.(*os.File)) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
 // Paint returns text in that color, if the style has colors. The text must be safe.
