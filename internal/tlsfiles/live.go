@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,13 +65,16 @@ func (f Files) live(of side, log *slog.Logger) (*Live, error) {
 
 func (l *Live) use(c *loaded) { l.current.Store(&current{c, credentials.NewTLS(c.config)}) }
 
-// Watch follows the files until ctx is done.
-func (l *Live) Watch(ctx context.Context) {
+// Watch follows the files until ctx is done. It also loads them whenever it receives from
+// now, which may be nil.
+func (l *Live) Watch(ctx context.Context, now <-chan os.Signal) {
 	tick := time.NewTicker(reloadInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+			l.Reload()
+		case <-now:
 			l.Reload()
 		case <-ctx.Done():
 			return

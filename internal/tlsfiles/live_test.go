@@ -141,7 +141,7 @@ func TestReloadHalf(t *testing.T) {
 // TestWatch notices a renewal by itself.
 func TestWatch(t *testing.T) {
 	f := newLiveFixture(t, time.Hour)
-	go f.Watch(t.Context())
+	go f.Watch(t.Context(), nil)
 	renewed := f.renew(t)
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		_, now := f.dial(t)

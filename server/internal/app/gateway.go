@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"example.com/parity/internal/reconnect"
+	"example.com/parity/internal/tlsfiles"
 	"example.com/parity/server/internal/metrics"
 )
 
@@ -36,40 +36,51 @@ func (c *gatewayCommand) AfterApply() error {
 	switch {
 	case (c.UpstreamCert == "") != (c.UpstreamKey == ""):
 		return errors.New("--upstream-cert and --upstream-key: set both or none")
-	case c.UpstreamCert != "" && !c.hasTLS():
+	case c.UpstreamCert != "" && !c.hasUpstreamTLS():
 		return errors.New("--upstream-cert: needs --upstream-tls or --upstream-ca")
-	case c.Legacy == "" && c.LegacyFiles == "":
-		return errors.New("--legacy: must not be empty if --legacy-files is: there is nothing to serve")
+	case c.Legacy == "" && c.LegacyFiles == "" && c.LegacyTLS == "":
+		return errors.New("--legacy: must not be empty if --legacy-files and --legacy-tls are: there is nothing to serve")
 	}
 	return c.check()
 }
 
-func (c *gatewayCommand) hasTLS() bool { return c.UpstreamTLS || c.UpstreamCA != "" }
+func (c *gatewayCommand) hasUpstreamTLS() bool { return c.UpstreamTLS || c.UpstreamCA != "" }
 
 // Run implements command.
 func (c *gatewayCommand) Run(ctx context.Context, stderr io.Writer) error {
-	upstream, err := c.dial()
+	log := newOperatorLog(stderr)
+	doorTLS, err := c.openTLS(log)
+	if err != nil {
+		return err
+	}
+	upstreamTLS, err := c.openUpstreamTLS(log)
+	if err != nil {
+		return err
+	}
+	upstream, err := c.dial(upstreamTLS)
 	if err != nil {
 		return err
 	}
 	defer upstream.Close()
-	log := newOperatorLog(stderr)
-	front, err := openFront(&c.commonFlags, log)
+	front, err := openFront(&c.commonFlags, doorTLS, log)
 	if err != nil {
 		return err
 	}
 	defer front.close()
 	descriptors := shareDescriptors(descriptors{legacy: c.legacyLimits()})
+	registry := metrics.NewRegistry()
+	registry.MustRegister(metrics.NewCertificates(map[string]*tlsfiles.Live{"server": doorTLS, "upstream": upstreamTLS}))
 	front.connect(upstream, frontOptions{
 		limits:   descriptors.granted.legacy,
 		log:      log,
-		registry: metrics.NewRegistry(),
+		registry: registry,
 		healthy:  func() bool { return upstream.GetState() == connectivity.Ready },
 	})
 	upstream.Connect()
 	doors, ctx := errgroup.WithContext(ctx)
 	descriptors.warn(log)
 	front.serve(doors)
+	watchTLS(ctx, doors, doorTLS, upstreamTLS)
 	<-ctx.Done()
 	log.Info("shutting down", "timeout", c.DrainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
@@ -81,14 +92,10 @@ func (c *gatewayCommand) Run(ctx context.Context, stderr io.Writer) error {
 }
 
 // dial returns a connection to the upstream, which need not be reachable yet.
-func (c *gatewayCommand) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) {
+func (c *gatewayCommand) dial(live *tlsfiles.Live, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	transport := insecure.NewCredentials()
-	if c.hasTLS() {
-		config, err := c.loadTLS()
-		if err != nil {
-			return nil, err
-		}
-		transport = credentials.NewTLS(config)
+	if live != nil {
+		transport = live.Credentials()
 	}
 	upstream, err := grpc.NewClient(c.Upstream, append(more,
 		grpc.WithTransportCredentials(transport),

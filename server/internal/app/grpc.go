@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/internal/tlsfiles"
 	"example.com/parity/server/internal/codec"
 	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/h2"
@@ -63,6 +64,7 @@ var maxConnectionIdle = 10 * time.Minute
 type grpcDoorOptions struct {
 	limits       netguard.Limits // of connections
 	interceptors interceptors
+	tls          *tlsfiles.Live // nil: none
 	replies      *flow.Account
 	metrics      *metrics.GRPCDoor
 	log          *slog.Logger
@@ -75,12 +77,8 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 		return nil, err
 	}
 	var security credentials.TransportCredentials // nil: none
-	if flags.hasTLS() {
-		config, err := flags.loadTLS()
-		if err != nil {
-			return nil, err
-		}
-		security = credentials.NewTLS(config)
+	if o.tls != nil {
+		security = o.tls.Credentials()
 	}
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(encoding),

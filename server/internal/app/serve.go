@@ -21,9 +21,6 @@ type serveCommand struct {
 	Directory string `arg:"" help:"The directory whose files are served."`
 
 	GRPC            string         `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Address for gRPC (${default})."`
-	TLSCert         string         `name:"tls-cert" placeholder:"FILE" help:"Certificate chain of the gRPC server, PEM."`
-	TLSKey          string         `name:"tls-key" placeholder:"FILE" help:"Private key of the gRPC server, PEM."`
-	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Require gRPC clients to have a certificate of these authorities, PEM."`
 	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Trust client addresses forwarded by gateways in this range; may be repeated (none)."`
 
 	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"Maximum open gRPC connections (${default})."`
@@ -60,10 +57,6 @@ func (c *serveCommand) AfterApply() error {
 		return fmt.Errorf("--grpc: %w", err)
 	case !loopback && !c.hasTLS() && !c.Insecure:
 		return fmt.Errorf("--grpc: %s can be reached from other machines: set --tls-cert and --tls-key, or --insecure", c.GRPC)
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return errors.New("--tls-cert and --tls-key: set both or none")
-	case c.TLSClientCA != "" && !c.hasTLS():
-		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
 	}
 	if err := register.Validate(c.State); err != nil {
 		return fmt.Errorf("--state: %w", err)
@@ -83,8 +76,6 @@ func (c *serveCommand) AfterApply() error {
 // minLogSize keeps the rotated logs, of which there are --log-keep, from being replaced
 // within seconds.
 const minLogSize = 1 << 20
-
-func (c *serveCommand) hasTLS() bool { return c.TLSCert != "" }
 
 // Run implements command.
 func (c *serveCommand) Run(ctx context.Context, stderr io.Writer) error {

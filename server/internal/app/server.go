@@ -20,6 +20,7 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/tlsfiles"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/files"
 	"example.com/parity/server/internal/flow"
@@ -39,6 +40,7 @@ type server struct {
 	registry    *prometheus.Registry
 	descriptors share
 
+	tls     *tlsfiles.Live // nil: none
 	own     *ownfiles.Set
 	log     *messagelog.Log
 	hangups chan os.Signal // SIGHUPs
@@ -72,6 +74,9 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 		}
 	}()
 	s.descriptors = shareDescriptors(descriptors{files: openFiles, grpc: flags.grpcLimits(), legacy: flags.legacyLimits()})
+	if s.tls, err = flags.openTLS(s.stderr); err != nil {
+		return nil, err
+	}
 	s.own = ownfiles.New(flags.LogFile, flags.ownPaths()...)
 	s.cache, err = filecache.Open(flags.Directory, filecache.Options{
 		Capacity: int64(flags.CacheSize),
@@ -101,7 +106,7 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 	if s.grpcListener, err = listen("--grpc", flags.GRPC); err != nil {
 		return nil, err
 	}
-	if s.front, err = openFront(&flags.commonFlags, s.stderr); err != nil {
+	if s.front, err = openFront(&flags.commonFlags, s.tls, s.stderr); err != nil {
 		return nil, err
 	}
 	return s, s.openServices()
@@ -118,13 +123,15 @@ func (s *server) openServices() error {
 	replies := flow.NewAccount(int64(s.flags.ReplyBuffer))
 	files := files.New(s.cache, replies)
 
-	s.registry.MustRegister(metrics.NewCache(s.cache), metrics.NewRegister(s.store), metrics.NewLog(s.log))
+	s.registry.MustRegister(metrics.NewCache(s.cache), metrics.NewRegister(s.store), metrics.NewLog(s.log),
+		metrics.NewCertificates(map[string]*tlsfiles.Live{"server": s.tls}))
 	chain := newInterceptors(s.flags, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	var err error
 	s.grpc, err = newGRPCDoor(s.flags, grpcDoorOptions{
 		limits:       s.descriptors.granted.grpc,
 		interceptors: chain,
+		tls:          s.tls,
 		replies:      replies,
 		metrics:      metrics.NewGRPCDoor(s.registry, replies),
 		log:          s.stderr,
@@ -167,6 +174,7 @@ func (s *server) serve(ctx context.Context) error {
 	s.descriptors.warn(s.stderr)
 	s.front.serve(doors)
 	doors.Go(func() error { return s.watchHealth(ctx) })
+	watchTLS(ctx, doors, s.tls)
 	<-ctx.Done()
 	return s.end(doors)
 }

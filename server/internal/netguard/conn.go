@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -105,10 +106,24 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // abort resets the connection, so that the kernel discards the bytes that the peer does
 // not accept.
 func (c *conn) abort() {
+	_ = c.SetLinger(0) // fails only if the connection is already gone
+	_ = c.Close()      // Write returns its own error
+}
+
+// SetLinger is the method of net.TCPConn.
+func (c *conn) SetLinger(sec int) error {
 	if nc, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
-		_ = nc.SetLinger(0) // fails only if the connection is already gone
+		return nc.SetLinger(sec)
 	}
-	_ = c.Close() // Write returns its own error
+	return errors.ErrUnsupported
+}
+
+// SyscallConn implements syscall.Conn.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if nc, ok := c.Conn.(syscall.Conn); ok {
+		return nc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
 }
 
 // Close closes the connection and makes room for another. Later calls return the first
