@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,17 +14,14 @@ import (
 )
 
 const (
-	// reloadInterval is how often the files are read. They are small, and reading them also
-	// notices a replaced directory or symbolic link, as container platforms use them.
-	reloadInterval = time.Second
 	// expiryWarning is how long before a certificate expires its operator is warned, and
 	// warnEvery how often: renewal takes days where people have to do it.
 	expiryWarning = 14 * 24 * time.Hour
 	warnEvery     = 24 * time.Hour
 )
 
-// Live is the TLS of one side, which follows its files: new connections use what the files
-// say now, open ones go on as they are. While the files are incomplete or do not match,
+// Live is the TLS of one side, whose files may change: new connections use what they said at
+// the last Reload, open ones go on as they are. While the files are incomplete or do not match,
 // the last configuration stays in use. It is safe for concurrent use.
 type Live struct {
 	files Files
@@ -64,23 +60,6 @@ func (f Files) live(of side, log *slog.Logger) (*Live, error) {
 }
 
 func (l *Live) use(c *loaded) { l.current.Store(&current{c, credentials.NewTLS(c.config)}) }
-
-// Watch follows the files until ctx is done. It also loads them whenever it receives from
-// now, which may be nil.
-func (l *Live) Watch(ctx context.Context, now <-chan os.Signal) {
-	tick := time.NewTicker(reloadInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			l.Reload()
-		case <-now:
-			l.Reload()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
 
 // Reload reads the files now. It logs what it changed, and once why it cannot.
 func (l *Live) Reload() {

@@ -138,22 +138,6 @@ func TestReloadHalf(t *testing.T) {
 	}
 }
 
-// TestWatch notices a renewal by itself.
-func TestWatch(t *testing.T) {
-	f := newLiveFixture(t, time.Hour)
-	go f.Watch(t.Context(), nil)
-	renewed := f.renew(t)
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		_, now := f.dial(t)
-		if now.Cmp(renewed) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the serial number is still %v, want %v", now, renewed)
-		}
-	}
-}
-
 func TestExpiryWarning(t *testing.T) {
 	for _, tt := range []struct {
 		valid time.Duration

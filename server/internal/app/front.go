@@ -72,6 +72,8 @@ type frontOptions struct {
 	registry *prometheus.Registry
 	healthy  func() bool            // whether the program as a whole is
 	subjects func() []admin.Subject // the health of its parts; nil: none
+	// authorize accepts the token of an administrator; nil: none is needed.
+	authorize func(token string) error
 }
 
 // connect connects the front to the services behind channel.
@@ -95,6 +97,7 @@ func (f *front) connect(channel grpc.ClientConnInterface, o frontOptions) {
 		Registry:    o.registry,
 		Healthy:     o.healthy,
 		Subjects:    o.subjects,
+		Authorize:   o.authorize,
 		CommandLine: commandLineRedacted(),
 	})
 }

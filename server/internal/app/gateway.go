@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	"example.com/parity/internal/bearer"
 	"example.com/parity/internal/reconnect"
 	"example.com/parity/internal/tlsfiles"
 	"example.com/parity/server/internal/metrics"
@@ -22,11 +22,12 @@ const roundRobin = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 
 // gatewayCommand serves the original protocols in front of gRPC servers elsewhere.
 type gatewayCommand struct {
-	Upstream     string `required:"" placeholder:"TARGET" help:"The gRPC servers as a gRPC target, HOST:PORT or dns:///HOST:PORT; calls go to all addresses in turn."`
-	UpstreamTLS  bool   `name:"upstream-tls" help:"Use TLS to the upstream, verified by the system's authorities."`
-	UpstreamCA   string `name:"upstream-ca" placeholder:"FILE" help:"Use TLS to the upstream, verified by these authorities, PEM."`
-	UpstreamCert string `name:"upstream-cert" placeholder:"FILE" help:"Certificate for the upstream, PEM."`
-	UpstreamKey  string `name:"upstream-key" placeholder:"FILE" help:"Its private key, PEM."`
+	Upstream      string `required:"" placeholder:"TARGET" help:"The gRPC servers as a gRPC target, HOST:PORT or dns:///HOST:PORT; calls go to all addresses in turn."`
+	UpstreamTLS   bool   `name:"upstream-tls" help:"Use TLS to the upstream, verified by the system's authorities."`
+	UpstreamCA    string `name:"upstream-ca" placeholder:"FILE" help:"Use TLS to the upstream, verified by these authorities, PEM."`
+	UpstreamCert  string `name:"upstream-cert" placeholder:"FILE" help:"Certificate for the upstream, PEM."`
+	UpstreamKey   string `name:"upstream-key" placeholder:"FILE" help:"Its private key, PEM."`
+	UpstreamToken string `name:"upstream-token" placeholder:"TOKEN" help:"Token for the upstream; needs TLS to it unless it is on this machine. Put it into the variable: all users of the machine can read the command line."`
 
 	commonFlags
 }
@@ -47,8 +48,8 @@ func (c *gatewayCommand) AfterApply() error {
 func (c *gatewayCommand) hasUpstreamTLS() bool { return c.UpstreamTLS || c.UpstreamCA != "" }
 
 // Run implements command.
-func (c *gatewayCommand) Run(ctx context.Context, stderr io.Writer) error {
-	log := newOperatorLog(stderr)
+func (c *gatewayCommand) Run(ctx context.Context, to streams) error {
+	log := newOperatorLog(to.err)
 	doorTLS, err := c.openTLS(log)
 	if err != nil {
 		return err
@@ -80,7 +81,11 @@ func (c *gatewayCommand) Run(ctx context.Context, stderr io.Writer) error {
 	doors, ctx := errgroup.WithContext(ctx)
 	descriptors.warn(log)
 	front.serve(doors)
-	watchTLS(ctx, doors, doorTLS, upstreamTLS)
+	for _, live := range []*tlsfiles.Live{doorTLS, upstreamTLS} {
+		if live != nil {
+			follow(ctx, doors, live)
+		}
+	}
 	<-ctx.Done()
 	log.Info("shutting down", "timeout", c.DrainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
@@ -96,6 +101,13 @@ func (c *gatewayCommand) dial(live *tlsfiles.Live, more ...grpc.DialOption) (*gr
 	transport := insecure.NewCredentials()
 	if live != nil {
 		transport = live.Credentials()
+	}
+	if c.UpstreamToken != "" {
+		token, err := bearer.Option(c.UpstreamToken, c.Upstream, live != nil)
+		if err != nil {
+			return nil, fmt.Errorf("--upstream-token: %w", err)
+		}
+		more = append(more, token)
 	}
 	upstream, err := grpc.NewClient(c.Upstream, append(more,
 		grpc.WithTransportCredentials(transport),

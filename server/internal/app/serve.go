@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/netip"
 	"path/filepath"
@@ -21,6 +20,7 @@ type serveCommand struct {
 	Directory string `arg:"" help:"The directory whose files are served."`
 
 	GRPC            string         `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Address for gRPC (${default})."`
+	Auth            string         `name:"auth" placeholder:"FILE" help:"Who may call what: names, tokens, certificates and roles, TOML (everybody may do everything)."`
 	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Trust client addresses forwarded by gateways in this range; may be repeated (none)."`
 
 	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"Maximum open gRPC connections (${default})."`
@@ -78,10 +78,10 @@ func (c *serveCommand) AfterApply() error {
 const minLogSize = 1 << 20
 
 // Run implements command.
-func (c *serveCommand) Run(ctx context.Context, stderr io.Writer) error {
+func (c *serveCommand) Run(ctx context.Context, to streams) error {
 	var s *server
 	err := within(ctx, func() (err error) {
-		s, err = open(ctx, c, stderr)
+		s, err = open(ctx, c, to.err)
 		return err
 	})
 	switch {

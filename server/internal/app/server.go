@@ -21,6 +21,7 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/internal/tlsfiles"
+	"example.com/parity/server/internal/auth"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/files"
 	"example.com/parity/server/internal/flow"
@@ -41,6 +42,7 @@ type server struct {
 	descriptors share
 
 	tls     *tlsfiles.Live // nil: none
+	auth    *auth.Auth     // nil: everybody may do everything
 	own     *ownfiles.Set
 	log     *messagelog.Log
 	hangups chan os.Signal // SIGHUPs
@@ -76,6 +78,9 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 	s.descriptors = shareDescriptors(descriptors{files: openFiles, grpc: flags.grpcLimits(), legacy: flags.legacyLimits()})
 	if s.tls, err = flags.openTLS(s.stderr); err != nil {
 		return nil, err
+	}
+	if s.auth, err = flags.openAuth(s.stderr); err != nil {
+		return nil, fmt.Errorf("--auth: %w", err)
 	}
 	s.own = ownfiles.New(flags.LogFile, flags.ownPaths()...)
 	s.cache, err = filecache.Open(flags.Directory, filecache.Options{
@@ -125,7 +130,7 @@ func (s *server) openServices() error {
 
 	s.registry.MustRegister(metrics.NewCache(s.cache), metrics.NewRegister(s.store), metrics.NewLog(s.log),
 		metrics.NewCertificates(map[string]*tlsfiles.Live{"server": s.tls}))
-	chain := newInterceptors(s.flags, s.log, s.registry)
+	chain := newInterceptors(s.flags, s.auth, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	var err error
 	s.grpc, err = newGRPCDoor(s.flags, grpcDoorOptions{
@@ -150,13 +155,23 @@ func (s *server) openServices() error {
 		s.health.SetServingStatus(subject.service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
 	s.front.connect(s.channel, frontOptions{
-		limits:   s.descriptors.granted.legacy,
-		log:      s.log.Logger,
-		registry: s.registry,
-		healthy:  s.isHealthy,
-		subjects: s.healthReport,
+		limits:    s.descriptors.granted.legacy,
+		log:       s.log.Logger,
+		registry:  s.registry,
+		healthy:   s.isHealthy,
+		subjects:  s.healthReport,
+		authorize: s.adminAuth(),
 	})
 	return nil
+}
+
+// adminAuth returns what authorizes requests to --admin: those from this machine need no
+// token.
+func (s *server) adminAuth() func(token string) error {
+	if loopback, err := isLoopback(s.flags.Admin); s.auth == nil || err == nil && loopback {
+		return nil
+	}
+	return s.auth.CheckAdmin
 }
 
 // serve serves until ctx is done or a door fails, and then shuts down. It returns nil
@@ -174,7 +189,12 @@ func (s *server) serve(ctx context.Context) error {
 	s.descriptors.warn(s.stderr)
 	s.front.serve(doors)
 	doors.Go(func() error { return s.watchHealth(ctx) })
-	watchTLS(ctx, doors, s.tls)
+	if s.tls != nil {
+		follow(ctx, doors, s.tls)
+	}
+	if s.auth != nil {
+		follow(ctx, doors, s.auth)
+	}
 	<-ctx.Done()
 	return s.end(doors)
 }

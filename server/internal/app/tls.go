@@ -1,13 +1,7 @@
 package app
 
 import (
-	"context"
 	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
-
-	"golang.org/x/sync/errgroup"
 
 	"example.com/parity/internal/tlsfiles"
 )
@@ -36,21 +30,4 @@ func (c *gatewayCommand) openUpstreamTLS(log *slog.Logger) (*tlsfiles.Live, erro
 		CA:   tlsfiles.File{Flag: "--upstream-ca", Path: c.UpstreamCA},
 		Min:  c.TLSMin,
 	}.LiveClient(log)
-}
-
-// watchTLS follows the files of each until ctx is done, and loads them at once at a SIGHUP.
-// Nil: there are none.
-func watchTLS(ctx context.Context, doors *errgroup.Group, all ...*tlsfiles.Live) {
-	for _, live := range all {
-		if live == nil {
-			continue
-		}
-		hangups := make(chan os.Signal, 1)
-		signal.Notify(hangups, syscall.SIGHUP)
-		doors.Go(func() error {
-			defer signal.Stop(hangups)
-			live.Watch(ctx, hangups)
-			return nil
-		})
-	}
 }

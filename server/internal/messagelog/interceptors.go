@@ -61,6 +61,9 @@ func (l *Log) scope(ctx context.Context) []byte {
 	line := line{format: l.format, b: make([]byte, 0, 64)}
 	line.word("door", from.Door.String())
 	line.text("peer", from.Peer)
+	if from.Caller != "" {
+		line.text("caller", from.Caller)
+	}
 	return line.b
 }
 

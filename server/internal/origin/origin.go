@@ -19,6 +19,10 @@ import (
 type Origin struct {
 	Door register.Door
 	Peer string // the client's IP address and port
+	// Local is whether the call was made in this process, by one of its doors.
+	Local bool
+	// Caller is the name that the caller has proved, if callers have to.
+	Caller string
 }
 
 type contextKey struct{}
@@ -27,6 +31,13 @@ type contextKey struct{}
 func FromContext(ctx context.Context) Origin {
 	o, _ := ctx.Value(contextKey{}).(Origin)
 	return o
+}
+
+// WithCaller returns a context whose origin has the name of the caller.
+func WithCaller(ctx context.Context, name string) context.Context {
+	o := FromContext(ctx)
+	o.Caller = name
+	return context.WithValue(ctx, contextKey{}, o)
 }
 
 // Resolver determines the origin of calls.
@@ -42,7 +53,8 @@ func (r *Resolver) resolve(ctx context.Context) context.Context {
 	o := Origin{Door: register.GRPC, Peer: "unknown"}
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
-		if p.Addr.Network() == inproc.Network || r.trusts(p.Addr) {
+		o.Local = p.Addr.Network() == inproc.Network
+		if o.Local || r.trusts(p.Addr) {
 			// A call without a forwarded address is the trusted caller's own.
 			if client := metadata.ValueFromIncomingContext(ctx, r.PeerKey); len(client) > 0 {
 				o.Peer = client[0]

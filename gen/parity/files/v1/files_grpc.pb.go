@@ -47,6 +47,15 @@ const (
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role files (ROLE_REQUIRED), or may not
+// use files of this name or prefix (FILE_NOT_PERMITTED). A list without a prefix, or with
+// the beginning of the caller's, is narrowed to what the caller may use.
+//
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.
 type FileServiceClient interface {
@@ -151,6 +160,15 @@ func (c *fileServiceClient) Stat(ctx context.Context, in *StatRequest, opts ...g
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
+//
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role files (ROLE_REQUIRED), or may not
+// use files of this name or prefix (FILE_NOT_PERMITTED). A list without a prefix, or with
+// the beginning of the caller's, is narrowed to what the caller may use.
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.

@@ -41,6 +41,14 @@ const (
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
 //
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role numbers, or admin for ListClients
+// (ROLE_REQUIRED).
+//
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.
 type NumberServiceClient interface {
@@ -139,6 +147,14 @@ func (c *numberServiceClient) ListClients(ctx context.Context, in *ListClientsRe
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
+//
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role numbers, or admin for ListClients
+// (ROLE_REQUIRED).
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.
