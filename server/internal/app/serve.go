@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/units"
 
+	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/register"
 )
@@ -35,6 +36,10 @@ type serveCommand struct {
 	LogMaxSize  units.Base2Bytes  `default:"100MiB" placeholder:"SIZE" help:"Size at which the log is rotated (${default})."`
 	LogKeep     int               `default:"5" placeholder:"N" help:"Number of rotated logs to keep (${default})."`
 
+	Hidden  bool     `help:"Serve dotfiles too: names of which a part begins with a dot."`
+	Allow   []string `placeholder:"GLOB" help:"Serve only names that match; ** matches any number of directories; may be repeated (all)."`
+	Exclude []string `placeholder:"GLOB" help:"Do not serve names that match, even if they are allowed; may be repeated (none)."`
+
 	State       string           `placeholder:"STORE" help:"Store of the register of clients: sqlite:FILE, memory: or redis://HOST:PORT (sqlite:DATA-DIR/numbers.db)."`
 	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of replies in memory for slow readers, beyond 64 KiB for each gRPC connection and 16 KiB for each of the original protocols (${default})."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of files in memory (${default})."`
@@ -57,6 +62,12 @@ func (c *serveCommand) AfterApply() error {
 		return fmt.Errorf("--grpc: %w", err)
 	case !loopback && !c.hasTLS() && !c.Insecure:
 		return fmt.Errorf("--grpc: %s can be reached from other machines: set --tls-cert and --tls-key, or --insecure", c.GRPC)
+	}
+	if err := (filecache.Selection{Allow: c.Allow}).Validate(); err != nil {
+		return fmt.Errorf("--allow: %w", err)
+	}
+	if err := (filecache.Selection{Exclude: c.Exclude}).Validate(); err != nil {
+		return fmt.Errorf("--exclude: %w", err)
 	}
 	if err := register.Validate(c.State); err != nil {
 		return fmt.Errorf("--state: %w", err)

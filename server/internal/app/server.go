@@ -84,9 +84,10 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 	}
 	s.own = ownfiles.New(flags.LogFile, flags.ownPaths()...)
 	s.cache, err = filecache.Open(flags.Directory, filecache.Options{
-		Capacity: int64(flags.CacheSize),
-		Hidden:   s.own.Hides,
-		MaxOpen:  s.descriptors.granted.files,
+		Capacity:  int64(flags.CacheSize),
+		Hidden:    s.own.Hides,
+		Selection: flags.selection(),
+		MaxOpen:   s.descriptors.granted.files,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
@@ -185,6 +186,7 @@ func (s *server) serve(ctx context.Context) error {
 		}
 		return err
 	})
+	s.flags.announceFiles(s.stderr)
 	announce(s.stderr, "gRPC", s.grpcListener)
 	s.descriptors.warn(s.stderr)
 	s.front.serve(doors)
