@@ -15,6 +15,7 @@ const readBuffer = 8 << 10
 type Conn struct {
 	net.Conn
 	guard *Guard
+	place interface{ Heard() } // told of every call; nil: nobody wants to know
 
 	buffer     []byte // buffer[begin:end] was read but not yet returned
 	begin, end int

@@ -67,6 +67,7 @@ type transport struct {
 // ServerHandshake implements credentials.TransportCredentials.
 func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	info := AuthInfo{}
+	place, _ := raw.(interface{ Heard() })
 	if t.TransportCredentials != nil {
 		var err error
 		if raw, info.AuthInfo, err = t.TransportCredentials.ServerHandshake(raw); err != nil {
@@ -74,6 +75,7 @@ func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 		}
 	}
 	info.conn = newConn(raw, t.guard)
+	info.conn.place = place
 	return info.conn, info, nil
 }
 

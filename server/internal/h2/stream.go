@@ -51,6 +51,9 @@ var _ flow.Window = (*Stream)(nil)
 
 // open creates the stream of the HEADERS that were read last. It is called by the reader.
 func (c *Conn) open() *Stream {
+	if c.place != nil {
+		c.place.Heard()
+	}
 	s := &Stream{c: c, id: c.in.last}
 	s.queue = s.first[:0]
 	c.mu.Lock()

@@ -3,9 +3,9 @@ package netguard
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,8 +25,9 @@ const (
 // peer reads it.
 type conn struct {
 	net.Conn
-	l    *Listener
-	from netip.Addr
+	l     *Listener
+	place *place
+	heard atomic.Bool
 
 	mu       sync.Mutex // guards the write deadlines, in Unix nanoseconds
 	user     int64      // set through SetWriteDeadline; 0: none
@@ -126,12 +127,19 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
+// Heard says that the peer has used the protocol: the connection keeps its place.
+func (c *conn) Heard() {
+	if c.l.o.Limits.Displace && !c.heard.Swap(true) {
+		c.l.limiter.heard(c.place)
+	}
+}
+
 // Close closes the connection and makes room for another. Later calls return the first
 // call's error.
 func (c *conn) Close() error {
 	c.closing.Do(func() {
 		c.err = c.Conn.Close()
-		c.l.limiter.release(c.from)
+		c.l.limiter.release(c.place)
 	})
 	return c.err
 }
