@@ -25,7 +25,7 @@ var (
 // comments of its proto.
 func TestReasons(t *testing.T) {
 	// What the packages that serve both services say.
-	shared := []string{"server/internal/apierror", "server/internal/auth", "server/internal/h2"}
+	shared := []string{"server/internal/apierror", "server/internal/auth", "server/internal/callrate", "server/internal/h2"}
 	for proto, dir := range map[string]string{
 		"proto/parity/files/v1/files.proto":     "server/internal/files",
 		"proto/parity/numbers/v1/numbers.proto": "server/internal/numbers",

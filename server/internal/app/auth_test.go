@@ -167,6 +167,59 @@ func TestAuth(t *testing.T) {
 	}
 }
 
+// TestStrangersLog calls without credentials many times: the log has a bounded number of
+// lines about it, and none of the messages.
+func TestStrangersLog(t *testing.T) {
+	r, _ := startAuth(t, policy)
+	cc := r.dial(t)
+	const n = 1000
+	began := time.Now()
+	for i := range n {
+		if err := calls["Draw"](metadata.AppendToOutgoingContext(t.Context(), "authorization", fmt.Sprint("Bearer guess-", i)), cc); err == nil {
+			t.Fatal("a guess was accepted")
+		}
+	}
+	seconds := int(time.Since(began)/time.Second) + 1
+	r.stop()
+	single, summed := len(r.logged(t, "msg=call", "code=Unauthenticated")), 0
+	for _, line := range r.logged(t, `msg="more calls without credentials"`) {
+		var count int
+		if _, err := fmt.Sscanf(line[strings.Index(line, "calls=")+len("calls="):], "%d", &count); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		summed += count
+	}
+	if single > 50*(seconds+1) || single+summed != n {
+		t.Errorf("%d lines in %d s, and %d calls summed up; want at most 50 a second, and %d in all", single, seconds, summed, n)
+	}
+	if got := r.logged(t, "msg=DrawRequest"); len(got) > 0 {
+		t.Errorf("the log has %d messages of strangers", len(got))
+	}
+}
+
+// TestCallRate calls faster than the limit.
+func TestCallRate(t *testing.T) {
+	r := start(t, "--call-rate=5")
+	numbers := r.numbersClient(t)
+	refused := 0
+	for range 20 {
+		if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
+			wantStatus(t, "a call beyond the rate", err, codes.ResourceExhausted, "CALL_RATE")
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Error("20 calls at once are permitted at a rate of 5 a second")
+	}
+	r = start(t, "--call-rate=5", "--trusted-networks=127.0.0.0/8")
+	numbers = r.numbersClient(t)
+	for range 20 {
+		if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
+			t.Errorf("from a network that stands for many clients: %v", err)
+		}
+	}
+}
+
 // TestAuthNarrowsLists lists as a caller with a prefix.
 func TestAuthNarrowsLists(t *testing.T) {
 	r, _ := startAuth(t, policy)

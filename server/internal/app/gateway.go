@@ -50,6 +50,7 @@ func (c *gatewayCommand) hasUpstreamTLS() bool { return c.UpstreamTLS || c.Upstr
 // Run implements command.
 func (c *gatewayCommand) Run(ctx context.Context, to streams) error {
 	log := newOperatorLog(to.err)
+	limitMemory(log)
 	doorTLS, err := c.openTLS(log)
 	if err != nil {
 		return err

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"slices"
+
 	"google.golang.org/grpc"
 
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/auth"
+	"example.com/parity/server/internal/callrate"
 	"example.com/parity/server/internal/origin"
 )
 
@@ -16,7 +19,7 @@ type interceptors struct {
 }
 
 // newChain returns the chain: what finds out where a call came from and who calls; then
-// more, which observes it; inside, what refuses a caller. who may be nil.
+// more, which observes it; inside, what refuses it. who may be nil.
 func newChain(flags *serveCommand, who *auth.Auth, more interceptors) interceptors {
 	from := newResolver(flags)
 	chain := interceptors{
@@ -35,6 +38,13 @@ func newChain(flags *serveCommand, who *auth.Auth, more interceptors) intercepto
 		}
 	}
 	chain.add(more)
+	if flags.CallRate > 0 {
+		limiter := callrate.New(flags.CallRate, slices.Concat(flags.TrustedGateways, flags.TrustedNetworks))
+		chain.add(interceptors{
+			unary:  []grpc.UnaryServerInterceptor{limiter.Unary},
+			stream: []grpc.StreamServerInterceptor{limiter.Stream},
+		})
+	}
 	chain.add(authorize)
 	return chain
 }

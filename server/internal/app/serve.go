@@ -27,6 +27,8 @@ type serveCommand struct {
 	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"Maximum open gRPC connections (${default})."`
 	GRPCConnectionsPerAddress int `name:"grpc-connections-per-address" default:"1024" placeholder:"N" help:"Maximum of them from one address, or one IPv6 network of 64 bits (${default}); not for trusted gateways and networks."`
 
+	CallRate int `default:"0" placeholder:"N" help:"Maximum calls a second of one client, which is a caller of --auth or else an address (${default}; 0: no limit); not for trusted gateways and networks."`
+
 	commonFlags
 
 	DataDir     string            `default:"." placeholder:"DIR" help:"Directory of the server's own files (${default})."`
@@ -75,6 +77,7 @@ func (c *serveCommand) AfterApply() error {
 	return cmp.Or(c.check(), checkBounds(
 		bound{"--grpc-connections", int64(c.GRPCConnections), 1, math.MaxInt32},
 		bound{"--grpc-connections-per-address", int64(c.GRPCConnectionsPerAddress), 1, math.MaxInt32},
+		bound{"--call-rate", int64(c.CallRate), 0, math.MaxInt32},
 		bound{"--cache-size", int64(c.CacheSize), 0, math.MaxInt64},
 		bound{"--reply-buffer", int64(c.ReplyBuffer), 0, math.MaxInt64},
 		bound{"--log-max-size", int64(c.LogMaxSize), minLogSize, math.MaxInt64},
@@ -90,6 +93,7 @@ const minLogSize = 1 << 20
 
 // Run implements command.
 func (c *serveCommand) Run(ctx context.Context, to streams) error {
+	limitMemory(newOperatorLog(to.err))
 	var s *server
 	err := within(ctx, func() (err error) {
 		s, err = open(ctx, c, to.err)

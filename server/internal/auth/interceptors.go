@@ -67,12 +67,16 @@ func (a *Auth) identify(ctx context.Context) (context.Context, error) {
 	if from.Door == register.Legacy {
 		id.callers[1] = &policy.legacy
 	}
-	for _, c := range id.callers {
-		if c != nil {
-			ctx = origin.WithCaller(ctx, c.Name)
-			break
-		}
+	switch {
+	case from.Door == register.Legacy:
+		// A gateway may call for many old programs: its name says less than their door.
+		from.Caller = policy.legacy.Name
+	case id.err != nil:
+		from.Stranger = true
+	case id.callers[0] != nil:
+		from.Caller, from.Proven = id.callers[0].Name, true
 	}
+	ctx = origin.NewContext(ctx, from)
 	return context.WithValue(ctx, contextKey{}, id), nil
 }
 

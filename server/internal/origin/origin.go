@@ -21,8 +21,12 @@ type Origin struct {
 	Peer string // the client's IP address and port
 	// Local is whether the call was made in this process, by one of its doors.
 	Local bool
-	// Caller is the name that the caller has proved, if callers have to.
+	// Caller is the name of the caller, if callers must have one.
 	Caller string
+	// Proven is whether a token or a certificate has proved the name.
+	Proven bool
+	// Stranger is whether callers must prove who they are, and this one has not.
+	Stranger bool
 }
 
 type contextKey struct{}
@@ -33,10 +37,8 @@ func FromContext(ctx context.Context) Origin {
 	return o
 }
 
-// WithCaller returns a context whose origin has the name of the caller.
-func WithCaller(ctx context.Context, name string) context.Context {
-	o := FromContext(ctx)
-	o.Caller = name
+// NewContext returns a context with the origin o.
+func NewContext(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, contextKey{}, o)
 }
 
@@ -64,7 +66,7 @@ func (r *Resolver) resolve(ctx context.Context) context.Context {
 			}
 		}
 	}
-	return context.WithValue(ctx, contextKey{}, o)
+	return NewContext(ctx, o)
 }
 
 // trusts reports whether a caller on the network may forward addresses.

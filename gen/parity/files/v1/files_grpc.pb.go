@@ -44,6 +44,8 @@ const (
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// RESOURCE_EXHAUSTED: the client calls faster than it may (CALL_RATE), if the server has
+// such a limit. The status carries a google.rpc.RetryInfo.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //
@@ -158,6 +160,8 @@ func (c *fileServiceClient) Stat(ctx context.Context, in *StatRequest, opts ...g
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// RESOURCE_EXHAUSTED: the client calls faster than it may (CALL_RATE), if the server has
+// such a limit. The status carries a google.rpc.RetryInfo.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //

@@ -39,6 +39,8 @@ const (
 // google.rpc.BadRequest. Every rpc may also end in:
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// RESOURCE_EXHAUSTED: the client calls faster than it may (CALL_RATE), if the server has
+// such a limit. The status carries a google.rpc.RetryInfo.
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
 //
 // If the server restricts who may call what, with a token in the metadata (authorization:
@@ -146,6 +148,8 @@ func (c *numberServiceClient) ListClients(ctx context.Context, in *ListClientsRe
 // google.rpc.BadRequest. Every rpc may also end in:
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// RESOURCE_EXHAUSTED: the client calls faster than it may (CALL_RATE), if the server has
+// such a limit. The status carries a google.rpc.RetryInfo.
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
 //
 // If the server restricts who may call what, with a token in the metadata (authorization:
