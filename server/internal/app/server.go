@@ -131,6 +131,7 @@ func (s *server) openServices() error {
 
 	s.registry.MustRegister(metrics.NewCache(s.cache), metrics.NewRegister(s.store), metrics.NewLog(s.log),
 		metrics.NewCertificates(map[string]*tlsfiles.Live{"server": s.tls}))
+	metrics.WatchCommits(s.registry, s.store)
 	chain := newInterceptors(s.flags, s.auth, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	var err error

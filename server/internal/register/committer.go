@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,7 +71,16 @@ type committer[C any] struct {
 	since  time.Time // start of the first attempt since one succeeded; zero: none
 	err    error     // of the last attempt
 	lost   int       // number of clients whose changes were abandoned
+
+	observer atomic.Pointer[CommitObserver]
 }
+
+// CommitObserver is told of every attempt to write a group: how many clients it is about,
+// how long it took, and its error. It must not block.
+type CommitObserver func(clients int, took time.Duration, err error)
+
+// Observed is a Store that can tell an observer of its commits.
+type Observed interface{ Observe(CommitObserver) }
 
 type group[C any] struct {
 	commit  *Commit // nil once it has failed
@@ -203,7 +213,11 @@ func (c *committer[C]) commit(g *group[C]) {
 	}
 	for {
 		c.attempt()
+		began, clients := time.Now(), len(g.changes)
 		err := c.write(c.ctx, g.changes)
+		if observe := c.observer.Load(); observe != nil {
+			(*observe)(clients, time.Since(began), err)
+		}
 		c.attempted(g, err)
 		if err == nil {
 			g.finish(nil)

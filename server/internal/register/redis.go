@@ -89,7 +89,10 @@ type Redis struct {
 	leaseEnded chan struct{}
 }
 
-var _ Store = (*Redis)(nil)
+var (
+	_ Store    = (*Redis)(nil)
+	_ Observed = (*Redis)(nil)
+)
 
 // OpenRedis connects to the Redis at a redis:// or rediss:// URL. While it is
 // unreachable OpenRedis retries, for startWait at most and until ctx is done. Losing Redis
@@ -272,3 +275,6 @@ func (r *Redis) tellSuperseded() {
 		r.log.Info("register: changes that were held back are left out, other servers have newer ones", "clients", r.superseded)
 	}
 }
+
+// Observe implements Observed.
+func (r *Redis) Observe(o CommitObserver) { r.committer.observer.Store(&o) }

@@ -40,7 +40,10 @@ type SQLite struct {
 	clients table
 }
 
-var _ Store = (*SQLite)(nil)
+var (
+	_ Store    = (*SQLite)(nil)
+	_ Observed = (*SQLite)(nil)
+)
 
 // OpenSQLite opens the register in the file at path, and creates it if there is none.
 // A file that is damaged, empty, or something else, is an error and stays as it is. log
@@ -132,3 +135,6 @@ func (s *SQLite) Close() error {
 	s.check.Stop()
 	return errors.Join(s.committer.close(), s.db.close())
 }
+
+// Observe implements Observed.
+func (s *SQLite) Observe(o CommitObserver) { s.committer.observer.Store(&o) }
