@@ -22,7 +22,7 @@ func newDraw(p numbersv1.Parity) drawRequest {
 }
 
 func newRegister(id int32) *numbersv1.CountRequest {
-	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}}}
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: id}}}
 }
 
 var (

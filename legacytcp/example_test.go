@@ -33,7 +33,7 @@ func (services) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, nu
 		}
 		resp := &numbersv1.CountResponse{}
 		switch req.GetKind().(type) {
-		case *numbersv1.CountRequest_Register:
+		case *numbersv1.CountRequest_Registration:
 			resp.Kind = &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{Value: 41, Returning: true}}
 		case *numbersv1.CountRequest_Draw:
 			resp.Kind = &numbersv1.CountResponse_Increment{Increment: &numbersv1.Increment{Number: 57}}

@@ -292,7 +292,7 @@ func TestGoneClientEndsHungCalls(t *testing.T) {
 		return ctx.Err()
 	}
 	d.Numbers.before = func(ctx context.Context, req *numbersv1.CountRequest) error {
-		if req.GetDraw() != nil || req.GetRegister().GetClientId() == 8 {
+		if req.GetDraw() != nil || req.GetRegistration().GetClientId() == 8 {
 			return wait(ctx)
 		}
 		return nil

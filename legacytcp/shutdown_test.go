@@ -159,7 +159,7 @@ func TestShutdownEndsWaitsForUpstream(t *testing.T) {
 	calls := make(chan struct{}, 100)
 	away := status.Error(codes.Unavailable, "away")
 	d.Numbers.before = func(_ context.Context, req *numbersv1.CountRequest) error {
-		if req.GetRegister().GetClientId() == 1 {
+		if req.GetRegistration().GetClientId() == 1 {
 			return nil
 		}
 		calls <- struct{}{}

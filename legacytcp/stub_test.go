@@ -110,8 +110,8 @@ func (s *stubNumbers) Count(stream numbersv1.NumberService_CountServer) error {
 			}
 		}
 		switch k := req.GetKind().(type) {
-		case *numbersv1.CountRequest_Register:
-			if id = k.Register.GetClientId(); id < 0 || id > 10_000 {
+		case *numbersv1.CountRequest_Registration:
+			if id = k.Registration.GetClientId(); id < 0 || id > 10_000 {
 				return status.Error(codes.InvalidArgument, "client ID out of range")
 			}
 			now := s.store.of(id)

@@ -258,7 +258,7 @@ func TestUpstreamHangs(t *testing.T) {
 func TestUpstreamHangsLater(t *testing.T) {
 	d := newDoor(t, Both, Config{Limits: Limits{UpstreamRecovery: 100 * time.Millisecond}})
 	d.Numbers.before = func(ctx context.Context, req *numbersv1.CountRequest) error {
-		if req.GetRegister() != nil {
+		if req.GetRegistration() != nil {
 			return nil
 		}
 		<-ctx.Done()

@@ -85,7 +85,7 @@ func (c *countClient) register() error {
 	}
 	c.stream, c.cancel = stream, cancel
 	resp, err := c.ask(&numbersv1.CountRequest{
-		Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: c.id}},
+		Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: c.id}},
 	})
 	if err == nil && resp.GetRegistered() == nil {
 		err = fmt.Errorf("register was answered by %T", resp.GetKind())

@@ -86,7 +86,7 @@ func openStream(ctx context.Context, numbers numbersv1.NumberServiceClient, id i
 		return nil, nil, err
 	}
 	err = stream.Send(&numbersv1.CountRequest{
-		Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}},
+		Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: id}},
 	})
 	if err != nil && !errors.Is(err, io.EOF) { // after io.EOF, Recv says why
 		return nil, nil, err

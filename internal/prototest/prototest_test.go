@@ -50,7 +50,7 @@ func TestAlternatives(t *testing.T) {
 	kinds := map[string]bool{}
 	for _, m := range Full((*numbersv1.CountRequest)(nil).ProtoReflect().Type()) {
 		switch m.(*numbersv1.CountRequest).GetKind().(type) {
-		case *numbersv1.CountRequest_Register:
+		case *numbersv1.CountRequest_Registration:
 			kinds["register"] = true
 		case *numbersv1.CountRequest_Report:
 			kinds["report"] = true

@@ -83,7 +83,7 @@ func (*numberService) Count(stream grpc.BidiStreamingServer[numbersv1.CountReque
 		}
 		resp := &numbersv1.CountResponse{}
 		switch kind := req.GetKind().(type) {
-		case *numbersv1.CountRequest_Register:
+		case *numbersv1.CountRequest_Registration:
 			resp.Kind = &numbersv1.CountResponse_Registered{Registered: &numbersv1.Registered{}}
 		case *numbersv1.CountRequest_Draw:
 			p := kind.Draw.GetParity()

@@ -76,9 +76,9 @@ func (s *Numbers) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, 
 	if err != nil {
 		return err
 	}
-	id := r.GetRegister().GetClientId()
+	id := r.GetRegistration().GetClientId()
 	if id > 10000 {
-		return status.Error(codes.InvalidArgument, "register.client_id: must be 0 to 10000")
+		return status.Error(codes.InvalidArgument, "registration.client_id: must be 0 to 10000")
 	}
 	value, increment := s.last(id)
 	err = stream.Send(&numbersv1.CountResponse{Kind: &numbersv1.CountResponse_Registered{

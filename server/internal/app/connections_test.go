@@ -29,7 +29,7 @@ func TestCallsOfAConnection(t *testing.T) {
 		var last uint32
 		for id := range int32(maxCalls + 1) {
 			last, err = p.Call(numbersv1.NumberService_Count_FullMethodName, &numbersv1.CountRequest{
-				Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}},
+				Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: id}},
 			}, true)
 			if err != nil {
 				t.Fatal(err)

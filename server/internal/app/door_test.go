@@ -173,7 +173,7 @@ func (c *rpcCounting) close() error {
 }
 
 func registering(id int32) *numbersv1.CountRequest {
-	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}}}
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: id}}}
 }
 
 func reporting(value int64) *numbersv1.CountRequest {

@@ -10,6 +10,7 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress
 	"google.golang.org/grpc/keepalive"
 
+	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/server/internal/codec"
 	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/h2"
@@ -114,7 +115,9 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 			AtMost:         numbers.AtMost,
 			Count:          o.metrics.Closed,
 		})
-		stream := slices.Concat(o.interceptors.stream, []grpc.StreamServerInterceptor{guard.Stream})
+		stream := slices.Concat(o.interceptors.stream, []grpc.StreamServerInterceptor{
+			codec.Uncompressed(filesv1.FileService_Get_FullMethodName), guard.Stream,
+		})
 		return grpc.NewServer(slices.Concat(options, []grpc.ServerOption{
 			grpc.Creds(guard.Credentials(security)),
 			grpc.InTapHandle(guard.Tap),

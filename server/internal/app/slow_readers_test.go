@@ -80,7 +80,7 @@ func TestDrawsThatNobodyReads(t *testing.T) {
 		p.Read()
 		for s := range 50 {
 			id, err := p.Call(numbersv1.NumberService_Count_FullMethodName, &numbersv1.CountRequest{
-				Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: int32(c*50 + s)}},
+				Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: int32(c*50 + s)}},
 			}, true)
 			for i := 0; i < 200 && err == nil; i++ {
 				err = p.Send(id, draw)

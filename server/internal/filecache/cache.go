@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 )
@@ -192,19 +193,22 @@ type Cached struct {
 	Seq uint64
 }
 
-// List returns up to limit entries that were inserted after the entry with sequence number
-// after, oldest first. The error is ErrDirectory.
-func (c *Cache) List(after uint64, limit int) ([]Cached, error) {
+// List returns up to limit entries whose names begin with prefix and that were inserted
+// after the entry with sequence number after, oldest first. The error is ErrDirectory.
+func (c *Cache) List(prefix string, after uint64, limit int) ([]Cached, error) {
 	if err := c.dir.health(); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	rest := c.lru.order[c.lru.firstAfter(after):]
-	rest = rest[:min(limit, len(rest))]
-	entries := make([]Cached, len(rest))
-	for i, e := range rest {
-		entries[i] = Cached{Info: e.info, Seq: e.seq}
+	var entries []Cached
+	for _, e := range c.lru.order[c.lru.firstAfter(after):] {
+		if len(entries) == limit {
+			break
+		}
+		if strings.HasPrefix(e.info.Name, prefix) {
+			entries = append(entries, Cached{Info: e.info, Seq: e.seq})
+		}
 	}
 	return entries, nil
 }

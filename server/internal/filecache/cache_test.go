@@ -82,7 +82,7 @@ func read(ctx context.Context, c *Cache, name string, limit int64) ([]byte, *Fil
 
 func cachedNames(c *Cache) []string {
 	var names []string
-	entries, err := c.List(0, 1000)
+	entries, err := c.List("", 0, 1000)
 	if err != nil {
 		panic(err)
 	}

@@ -44,7 +44,7 @@ func TestDiskHangs(t *testing.T) {
 			}
 		})
 		callers.Go(func() {
-			if _, _, err := c.Walk(ctx, "", 10, all); !errors.Is(err, context.DeadlineExceeded) {
+			if _, _, err := c.Walk(ctx, "", "", 10, all); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("Walk: %v", err)
 			}
 		})

@@ -75,7 +75,7 @@ func (c *Cache) openIn(ctx context.Context, dir *generation, name string) (*File
 		}
 		return nil, stat.err
 	}
-	return c.openVersion(ctx, dir, name, stat.stamp)
+	return c.openVersion(ctx, dir, name, stat.info.stamp)
 }
 
 // openVersion opens a file from the cache if the cached version has the stamp now, else
@@ -142,33 +142,6 @@ func (info Info) settleWait(seen stamp) time.Duration {
 		return settleTime
 	}
 	return settleTime - age
-}
-
-// statOp gets the stamp of a file.
-type statOp struct {
-	dir  *directory
-	name string
-
-	stamp stamp
-	err   error
-}
-
-func (o *statOp) run(*job) {
-	dir, err := o.dir.acquire()
-	if err != nil {
-		o.err = err
-		return
-	}
-	defer dir.release()
-	fi, err := dir.root.Stat(o.name)
-	switch {
-	case err != nil:
-		o.err = dir.explain(mapNotFound(err))
-	case !fi.Mode().IsRegular():
-		o.err = ErrNotFound
-	default:
-		o.stamp = stampOf(fi)
-	}
 }
 
 // openOp opens a file. It stays open for the reads that follow.

@@ -120,10 +120,10 @@ func TestDirectoryUnavailable(t *testing.T) {
 	if err := c.Health(); !errors.Is(err, ErrDirectory) {
 		t.Errorf("Health: %v, want %v", err, ErrDirectory)
 	}
-	if _, err := c.List(0, 10); !errors.Is(err, ErrDirectory) {
+	if _, err := c.List("", 0, 10); !errors.Is(err, ErrDirectory) {
 		t.Errorf("List: %v, want %v", err, ErrDirectory)
 	}
-	if _, _, err := c.Walk(t.Context(), "", 10, all); !errors.Is(err, ErrDirectory) {
+	if _, _, err := c.Walk(t.Context(), "", "", 10, all); !errors.Is(err, ErrDirectory) {
 		t.Errorf("Walk: %v, want %v", err, ErrDirectory)
 	}
 	mkdir(t, path, "new")
@@ -180,7 +180,7 @@ func TestWalkReplaced(t *testing.T) {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("Open: %v", err)
 		}
-		found, more, err := c.Walk(t.Context(), "", 10, all)
+		found, more, err := c.Walk(t.Context(), "", "", 10, all)
 		if err != nil || more || len(found) != 2 || found[1].Name != fmt.Sprint("g", i) {
 			t.Errorf("Walk = %v, %v, %v", found, more, err)
 		}

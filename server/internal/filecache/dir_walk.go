@@ -23,16 +23,17 @@ const (
 	minKeep = 256
 )
 
-// Walk returns up to limit regular files whose names come after the given name, and
-// whether there are more. Names are ordered part by part: "a/b" comes before "a.txt",
+// Walk returns up to limit regular files whose names begin with prefix and come after the
+// given name, and whether there are more. Names are ordered part by part: "a/b" comes before "a.txt",
 // although '.' comes before '/'. Walk skips files and directories that accept rejects,
-// hidden files, symbolic links and directories that cannot be read. Its memory use depends
+// hidden files, symbolic links and directories that cannot be read, and reads no directory
+// that cannot contain the prefix. Its memory use depends
 // on limit and the depth of the tree, not on the number of files.
 //
 // The error is ErrDisk, ErrDirectory, ctx's, or one of the file system.
-func (c *Cache) Walk(ctx context.Context, after string, limit int, accept func(name string) bool) (found []Info, more bool, err error) {
+func (c *Cache) Walk(ctx context.Context, prefix, after string, limit int, accept func(name string) bool) (found []Info, more bool, err error) {
 	err = c.inDirectory(ctx, func(dir *generation) error {
-		w := &walk{cache: c, dir: dir, limit: limit, accept: accept}
+		w := &walk{cache: c, dir: dir, prefix: prefix, limit: limit, accept: accept}
 		err := w.below(ctx, ".", after)
 		if errors.Is(err, errEnough) {
 			err, more = nil, true
@@ -51,6 +52,7 @@ var errEnough = errors.New("enough files")
 type walk struct {
 	cache  *Cache
 	dir    *generation
+	prefix string
 	limit  int
 	accept func(string) bool
 	found  []Info // one more than limit if there are more
@@ -64,7 +66,8 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 	for {
 		keep := max(w.limit-len(w.found)+1, minKeep)
 		op, err := do(ctx, w.cache.pool, lane{kind: scanKind}, &scanOp{
-			dir: w.dir, name: name, after: after, including: within, keep: keep, accept: w.accept, hidden: w.cache.hidden,
+			dir: w.dir, name: name, prefix: w.prefix, after: after, including: within, keep: keep,
+			accept: w.accept, hidden: w.cache.hidden,
 		})
 		if err != nil {
 			return err
@@ -102,6 +105,7 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 type scanOp struct {
 	dir       *generation
 	name      string
+	prefix    string
 	after     string
 	including bool // include after itself
 	keep      int
@@ -181,7 +185,7 @@ func (o *scanOp) read(j *job, disk *os.File) error {
 		batch, err := disk.ReadDir(scanBatch)
 		for _, e := range batch {
 			after := strings.Compare(e.Name(), o.after)
-			if (after > 0 || after == 0 && o.including) && (e.IsDir() || e.Type().IsRegular()) && o.accept(path.Join(o.name, e.Name())) {
+			if (after > 0 || after == 0 && o.including) && (e.IsDir() || e.Type().IsRegular()) && o.wants(path.Join(o.name, e.Name()), e.IsDir()) {
 				o.entries = append(o.entries, entry{name: e.Name(), isDir: e.IsDir()})
 			}
 		}
@@ -195,4 +199,14 @@ func (o *scanOp) read(j *job, disk *os.File) error {
 		}
 	}
 	return context.Canceled
+}
+
+// wants reports whether an entry is to be listed or, if it is a directory, to be walked.
+func (o *scanOp) wants(name string, isDir bool) bool {
+	inside := strings.HasPrefix(name, o.prefix)
+	if isDir {
+		// A prefix may end within the name of the directory, or below it.
+		inside = strings.HasPrefix(name+"/", o.prefix) || strings.HasPrefix(o.prefix, name+"/")
+	}
+	return inside && o.accept(name)
 }

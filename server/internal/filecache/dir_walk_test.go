@@ -56,7 +56,7 @@ func TestWalk(t *testing.T) {
 		for more, after := true, ""; more; {
 			var page []Info
 			var err error
-			if page, more, err = c.Walk(t.Context(), after, size, accept); err != nil {
+			if page, more, err = c.Walk(t.Context(), "", after, size, accept); err != nil {
 				t.Fatal(err)
 			}
 			if len(page) > size || more && len(page) < size {
@@ -78,10 +78,32 @@ func TestWalk(t *testing.T) {
 	for range 100 {
 		after := want[rand.IntN(len(want))] + "!"
 		i, _ := slices.BinarySearchFunc(want, after, byParts)
-		page, _, err := c.Walk(t.Context(), after, 1, accept)
+		page, _, err := c.Walk(t.Context(), "", after, 1, accept)
 		if err != nil || len(page) != min(1, len(want)-i) || len(page) == 1 && page[0].Name != want[i] {
 			t.Errorf("after %q: %v, %v", after, page, err)
 		}
+	}
+}
+
+// TestWalkPrefix checks that a walk reads no directory that cannot contain the prefix.
+func TestWalkPrefix(t *testing.T) {
+	c, dir := newCache(t, 0)
+	for _, name := range []string{"a", "ab", "ab/c", "ab/cd", "b"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "f"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked []string
+	accept := func(name string) bool { asked = append(asked, name); return true }
+	found, more, err := c.Walk(t.Context(), "ab/cd", "", 10, accept)
+	if err != nil || more || len(found) != 1 || found[0].Name != "ab/cd/f" {
+		t.Errorf("Walk = %v, %v, %v; want ab/cd/f", found, more, err)
+	}
+	if want := []string{"ab", "ab/cd", "ab/cd/f"}; !slices.Equal(asked, want) {
+		t.Errorf("the walk considered %q, want %q", asked, want)
 	}
 }
 
@@ -100,7 +122,7 @@ func TestWalkSlowDisk(t *testing.T) {
 		c := openCache(t, dir, Options{Hidden: slow})
 		var walk sync.WaitGroup
 		walk.Go(func() {
-			found, _, err := c.Walk(t.Context(), "", files, all)
+			found, _, err := c.Walk(t.Context(), "", "", files, all)
 			if err != nil || len(found) != files {
 				t.Errorf("Walk = %d files, %v; want %d", len(found), err, files)
 			}

@@ -14,14 +14,23 @@ import (
 // well below 4 MiB, the largest message that gRPC clients accept by default.
 const maxPage = 1000
 
-// The page tokens of the two sources. Both hold the position of the last file of a page:
-// in the cache, the sequence number of its insertion; in the directory, its name.
+// The lists that page tokens continue, beside the prefix. A token holds the position of the
+// last file of a page: in the cache, the sequence number of its insertion; in the
+// directory, its name.
 const (
-	cacheToken     pagetoken.Kind = "cache"
-	directoryToken pagetoken.Kind = "directory"
+	cacheList     = "cache"
+	directoryList = "directory"
 )
 
-var errPageToken = apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that List returned for this source")
+// tokenKind returns the kind of the tokens of a list with that prefix.
+func tokenKind(list, prefix string) pagetoken.Kind {
+	if prefix == "" {
+		return pagetoken.Kind(list)
+	}
+	return pagetoken.Kind(fmt.Sprintf("%s %d %s", list, len(prefix), prefix))
+}
+
+var errPageToken = apierror.InvalidArgument("INVALID_PAGE_TOKEN", "page_token", "is not one that List returned for this source and prefix")
 
 // List returns a page of the cache or of the directory.
 func (s *Service) List(ctx context.Context, req *filesv1.ListRequest) (*filesv1.ListResponse, error) {
@@ -37,21 +46,25 @@ func (s *Service) list(ctx context.Context, req *filesv1.ListRequest) (*filesv1.
 	if size == 0 || size > maxPage {
 		size = maxPage
 	}
+	if problem := checkPath(req.GetPrefix()); problem != "" {
+		return nil, apierror.InvalidArgument("INVALID_PREFIX", "prefix", problem)
+	}
 	stats := s.cache.Stats()
 	resp := &filesv1.ListResponse{CacheUsedBytes: stats.Used, CacheCapacityBytes: stats.Capacity}
 	switch req.GetSource() {
 	case filesv1.Source_SOURCE_UNSPECIFIED, filesv1.Source_SOURCE_CACHE:
-		return resp, s.listCache(resp, req.GetPageToken(), size)
+		return resp, s.listCache(resp, req, size)
 	case filesv1.Source_SOURCE_DIRECTORY:
-		return resp, s.listDirectory(ctx, resp, req.GetPageToken(), size)
+		return resp, s.listDirectory(ctx, resp, req, size)
 	}
 	return nil, apierror.InvalidArgument("INVALID_SOURCE", "source", fmt.Sprintf("%d is no source", req.GetSource()))
 }
 
 // listCache adds the files of the cache after the token's position, in the order of their
 // insertion.
-func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) error {
-	position, ok := cacheToken.Decode(token)
+func (s *Service) listCache(resp *filesv1.ListResponse, req *filesv1.ListRequest, size int) error {
+	tokens := tokenKind(cacheList, req.GetPrefix())
+	position, ok := tokens.Decode(req.GetPageToken())
 	if !ok {
 		return errPageToken
 	}
@@ -62,7 +75,7 @@ func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) 
 			return errPageToken
 		}
 	}
-	entries, err := s.cache.List(after, size+1)
+	entries, err := s.cache.List(req.GetPrefix(), after, size+1)
 	if err != nil {
 		return err
 	}
@@ -70,19 +83,20 @@ func (s *Service) listCache(resp *filesv1.ListResponse, token string, size int) 
 		resp.Files = append(resp.Files, describe(e.Info, true))
 	}
 	if len(entries) > size {
-		resp.NextPageToken = cacheToken.Encode(strconv.FormatUint(entries[size-1].Seq, 10))
+		resp.NextPageToken = tokens.Encode(strconv.FormatUint(entries[size-1].Seq, 10))
 	}
 	return nil
 }
 
 // listDirectory adds the files of the directory after the token's position, in the order
 // of their names. It leaves out those whose name Get refuses.
-func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse, token string, size int) error {
-	after, ok := directoryToken.Decode(token)
+func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse, req *filesv1.ListRequest, size int) error {
+	tokens := tokenKind(directoryList, req.GetPrefix())
+	after, ok := tokens.Decode(req.GetPageToken())
 	if !ok {
 		return errPageToken
 	}
-	found, more, err := s.cache.Walk(ctx, after, size, func(name string) bool { return checkName(name) == "" })
+	found, more, err := s.cache.Walk(ctx, req.GetPrefix(), after, size, func(name string) bool { return checkName(name) == "" })
 	if err != nil {
 		return err
 	}
@@ -90,7 +104,7 @@ func (s *Service) listDirectory(ctx context.Context, resp *filesv1.ListResponse,
 		resp.Files = append(resp.Files, describe(info, s.cache.Contains(info)))
 	}
 	if more {
-		resp.NextPageToken = directoryToken.Encode(found[len(found)-1].Name)
+		resp.NextPageToken = tokens.Encode(found[len(found)-1].Name)
 	}
 	return nil
 }

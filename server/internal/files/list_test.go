@@ -12,12 +12,12 @@ import (
 	"example.com/parity/server/internal/apierror/apierrortest"
 )
 
-// names lists a source in pages of that size (0: the default).
-func (f *fixture) names(tb testing.TB, source filesv1.Source, size int32) []string {
+// names lists the files of a source with that prefix in pages of that size (0: the default).
+func (f *fixture) names(tb testing.TB, source filesv1.Source, prefix string, size int32) []string {
 	tb.Helper()
 	var all []string
 	for token := ""; ; {
-		resp, err := f.List(tb.Context(), &filesv1.ListRequest{Source: source, PageSize: size, PageToken: token})
+		resp, err := f.List(tb.Context(), &filesv1.ListRequest{Source: source, Prefix: prefix, PageSize: size, PageToken: token})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -51,8 +51,41 @@ func TestListPages(t *testing.T) {
 		filesv1.Source_SOURCE_DIRECTORY:   inDirectory,
 	} {
 		for _, size := range []int32{0, 1, 2, 3, 4, 7, 8, 1 << 30} {
-			if got := f.names(t, source, size); !slices.Equal(got, want) {
+			if got := f.names(t, source, "", size); !slices.Equal(got, want) {
 				t.Errorf("%v in pages of %d: %q, want %q", source, size, got, want)
+			}
+		}
+	}
+}
+
+// TestListPrefix lists with prefixes that end in a name, after a directory and nowhere.
+func TestListPrefix(t *testing.T) {
+	f := newFixture(t, 1<<20)
+	inDirectory := []string{"a/1", "a/b/1", "a/b/2", "a/bc", "a.txt", "b", "ü/x", "üy"}
+	inCache := []string{"üy", "a/bc", "b", "a/1", "a/b/2", "ü/x", "a.txt", "a/b/1"}
+	for _, name := range inDirectory {
+		f.write(t, name, []byte(name))
+	}
+	for _, name := range inCache {
+		if _, err := f.get(t, &filesv1.GetRequest{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, prefix := range []string{"a", "a/", "a/b", "a/b/", "a/b/1", "a.", "b", "b/", "ü", "ü/", "none", "/", "./", "../", "a//"} {
+		for source, all := range map[filesv1.Source][]string{
+			filesv1.Source_SOURCE_CACHE:     inCache,
+			filesv1.Source_SOURCE_DIRECTORY: inDirectory,
+		} {
+			var want []string
+			for _, name := range all {
+				if strings.HasPrefix(name, prefix) {
+					want = append(want, name)
+				}
+			}
+			for _, size := range []int32{0, 1, 2} {
+				if got := f.names(t, source, prefix, size); !slices.Equal(got, want) {
+					t.Errorf("%v with prefix %q in pages of %d: %q, want %q", source, prefix, size, got, want)
+				}
 			}
 		}
 	}
@@ -91,7 +124,7 @@ func TestListLeavesOut(t *testing.T) {
 	for _, name := range []string{"ok", "\xff", long + "f", long + "ff"} {
 		f.write(t, name, nil)
 	}
-	got := f.names(t, filesv1.Source_SOURCE_DIRECTORY, 0)
+	got := f.names(t, filesv1.Source_SOURCE_DIRECTORY, "", 0)
 	if want := []string{long + "f", "ok"}; !slices.Equal(got, want) {
 		t.Errorf("List = %q, want %q", got, want)
 	}
@@ -117,7 +150,7 @@ func TestListLargestPage(t *testing.T) {
 
 func TestListStatuses(t *testing.T) {
 	f := newFixture(t, 1<<20)
-	cache, directory := cacheToken.Encode("7"), directoryToken.Encode("f")
+	cache, directory := tokenKind(cacheList, "").Encode("7"), tokenKind(directoryList, "").Encode("f")
 	for _, tt := range []struct {
 		name   string
 		req    *filesv1.ListRequest
@@ -127,7 +160,13 @@ func TestListStatuses(t *testing.T) {
 		{"another source", &filesv1.ListRequest{Source: 7}, "INVALID_SOURCE"},
 		{"no token", &filesv1.ListRequest{PageToken: "!"}, "INVALID_PAGE_TOKEN"},
 		{"a position alone", &filesv1.ListRequest{PageToken: "Nw"}, "INVALID_PAGE_TOKEN"}, // base64 of 7
-		{"a cache token without a number", &filesv1.ListRequest{PageToken: cacheToken.Encode("f")}, "INVALID_PAGE_TOKEN"},
+		{"a cache token without a number", &filesv1.ListRequest{PageToken: tokenKind(cacheList, "").Encode("f")}, "INVALID_PAGE_TOKEN"},
+		{"a long prefix", &filesv1.ListRequest{Prefix: strings.Repeat("p", 1025)}, "INVALID_PREFIX"},
+		{"a NUL in the prefix", &filesv1.ListRequest{Prefix: "p\x00"}, "INVALID_PREFIX"},
+		{"no UTF-8 in the prefix", &filesv1.ListRequest{Prefix: "\xff"}, "INVALID_PREFIX"},
+		{"a token without a prefix for one", &filesv1.ListRequest{Prefix: "f", PageToken: cache}, "INVALID_PAGE_TOKEN"},
+		{"a token of another prefix", &filesv1.ListRequest{Source: filesv1.Source_SOURCE_DIRECTORY, Prefix: "f", PageToken: tokenKind(directoryList, "g").Encode("f")}, "INVALID_PAGE_TOKEN"},
+		{"a token of a prefix for none", &filesv1.ListRequest{Source: filesv1.Source_SOURCE_DIRECTORY, PageToken: tokenKind(directoryList, "f").Encode("f")}, "INVALID_PAGE_TOKEN"},
 		{"a directory token for the cache", &filesv1.ListRequest{PageToken: directory}, "INVALID_PAGE_TOKEN"},
 		{"a cache token for the directory", &filesv1.ListRequest{Source: filesv1.Source_SOURCE_DIRECTORY, PageToken: cache}, "INVALID_PAGE_TOKEN"},
 	} {

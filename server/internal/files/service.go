@@ -129,8 +129,8 @@ func next(ctx context.Context, f *filecache.File, off, end int64, window flow.Wi
 }
 
 func validateGet(req *filesv1.GetRequest) error {
-	if problem := checkName(req.GetName()); problem != "" {
-		return apierror.InvalidArgument("INVALID_NAME", "name", problem)
+	if err := validateName(req.GetName()); err != nil {
+		return err
 	}
 	if req.GetOffset() < 0 {
 		return apierror.InvalidArgument("INVALID_OFFSET", "offset", "must not be negative")
@@ -141,16 +141,29 @@ func validateGet(req *filesv1.GetRequest) error {
 	return nil
 }
 
+func validateName(name string) error {
+	if problem := checkName(name); problem != "" {
+		return apierror.InvalidArgument("INVALID_NAME", "name", problem)
+	}
+	return nil
+}
+
 // checkName returns what is wrong with a name as the name of a request, or "".
 func checkName(name string) string {
-	switch {
-	case name == "":
+	if name == "" {
 		return "must not be empty"
-	case len(name) > maxName:
-		return fmt.Sprintf("must not be longer than %d bytes, has %d", maxName, len(name))
-	case !utf8.ValidString(name):
+	}
+	return checkPath(name)
+}
+
+// checkPath returns what is wrong with a name or its beginning, or "".
+func checkPath(text string) string {
+	switch {
+	case len(text) > maxName:
+		return fmt.Sprintf("must not be longer than %d bytes, has %d", maxName, len(text))
+	case !utf8.ValidString(text):
 		return "must be UTF-8"
-	case strings.ContainsRune(name, 0):
+	case strings.ContainsRune(text, 0):
 		return "must not contain a NUL"
 	}
 	return ""

@@ -220,8 +220,13 @@ func (s *serverSide) Context() context.Context { return &s.ctx }
 // SetHeader implements grpc.ServerStream.
 func (s *serverSide) SetHeader(metadata.MD) error { return errNoHeaders }
 
-// SendHeader implements grpc.ServerStream.
-func (s *serverSide) SendHeader(metadata.MD) error { return errNoHeaders }
+// SendHeader implements grpc.ServerStream. Headers without content need no sending.
+func (s *serverSide) SendHeader(md metadata.MD) error {
+	if len(md) > 0 {
+		return errNoHeaders
+	}
+	return nil
+}
 
 // SetTrailer implements grpc.ServerStream.
 func (s *serverSide) SetTrailer(metadata.MD) {}

@@ -108,8 +108,8 @@ func (s *stream) RecvMsg(m any) error {
 	}
 	switch m := m.(type) {
 	case *numbersv1.CountRequest:
-		if r, ok := m.GetKind().(*numbersv1.CountRequest_Register); ok {
-			s.register(r.Register.GetClientId())
+		if r, ok := m.GetKind().(*numbersv1.CountRequest_Registration); ok {
+			s.register(r.Registration.GetClientId())
 		}
 	case *filesv1.GetRequest:
 		s.transfer.name = m.GetName()

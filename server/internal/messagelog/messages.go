@@ -29,6 +29,9 @@ func (l *line) message(scope []byte, m any) bool {
 	case *filesv1.ListRequest:
 		l.begin(info, "ListRequest", scope)
 		l.word("source", m.GetSource().String())
+		if prefix := m.GetPrefix(); prefix != "" {
+			l.text("prefix", prefix)
+		}
 	case *filesv1.ListResponse:
 		l.begin(info, "ListResponse", scope)
 		l.int("files", int64(len(m.GetFiles())))
@@ -37,6 +40,13 @@ func (l *line) message(scope []byte, m any) bool {
 		l.text("name", m.GetName())
 		l.int("offset", m.GetOffset())
 		l.int("limit", m.GetLimit())
+	case *filesv1.StatRequest:
+		l.begin(info, "StatRequest", scope)
+		l.text("name", m.GetName())
+	case *filesv1.StatResponse:
+		l.begin(info, "StatResponse", scope)
+		l.text("name", m.GetFile().GetName())
+		l.int("size", m.GetFile().GetSizeBytes())
 	default:
 		return false
 	}
@@ -45,7 +55,7 @@ func (l *line) message(scope []byte, m any) bool {
 
 func (l *line) countRequest(scope []byte, m *numbersv1.CountRequest) {
 	switch kind := m.GetKind().(type) {
-	case *numbersv1.CountRequest_Register:
+	case *numbersv1.CountRequest_Registration:
 		l.begin(info, "Register", scope) // the scope has the client's ID
 	case *numbersv1.CountRequest_Report:
 		l.begin(info, "Report", scope)

@@ -22,7 +22,7 @@ func lineOf(tb testing.TB, m any) (string, bool) {
 
 // TestMessages checks the line of each kind of message.
 func TestMessages(t *testing.T) {
-	register := &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: 7}}}
+	register := &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: 7}}}
 	report := &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{Report: &numbersv1.Report{Value: 12}}}
 	repeated := &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Report{Report: &numbersv1.Report{Value: 12, RepeatsSession: "s"}}}
 	draw := &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Draw{Draw: &numbersv1.Draw{Parity: numbersv1.Parity_PARITY_ODD}}}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 	"example.com/parity/server/internal/apierror/apierrortest"
@@ -71,12 +72,13 @@ type stub struct {
 	cancel   context.CancelFunc // cancels the call as its client would
 	requests chan *numbersv1.CountRequest
 	send     func(*numbersv1.CountResponse) error
-	ended    chan error // receives the result of Count
+	ended    chan error    // receives the result of Count
+	headers  chan struct{} // closed when the headers are sent
 }
 
 // count begins a call of Count. send is called for each response and may be nil.
 func (s *Service) count(t *testing.T, send func(*numbersv1.CountResponse) error) *stub {
-	st := &stub{requests: make(chan *numbersv1.CountRequest), send: send, ended: make(chan error, 1)}
+	st := &stub{requests: make(chan *numbersv1.CountRequest), send: send, ended: make(chan error, 1), headers: make(chan struct{})}
 	st.ctx, st.cancel = context.WithCancel(t.Context())
 	go func() {
 		defer st.cancel() // as gRPC does when the handler returns
@@ -93,6 +95,11 @@ func (st *stub) ask(reqs ...*numbersv1.CountRequest) {
 		case <-st.ctx.Done():
 		}
 	}
+}
+
+func (st *stub) SendHeader(metadata.MD) error {
+	close(st.headers)
+	return nil
 }
 
 func (st *stub) Context() context.Context { return st.ctx }
@@ -123,7 +130,7 @@ func (st *stub) Send(resp *numbersv1.CountResponse) error {
 }
 
 func registering(id int32) *numbersv1.CountRequest {
-	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: id}}}
+	return &numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: id}}}
 }
 
 func reporting(value int64) *numbersv1.CountRequest {

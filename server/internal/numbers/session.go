@@ -65,6 +65,10 @@ type reports struct {
 // Count serves one counting session.
 func (s *Service) Count(stream countStream) error {
 	ctx := stream.Context()
+	// Some clients wait for the headers before they send: those of Rust's tonic do.
+	if err := stream.SendHeader(nil); err != nil {
+		return err
+	}
 	sess := &session{service: s, stream: stream, door: origin.FromContext(ctx).Door, reported: make(chan struct{}, 1)}
 	if flow.IsHalfDuplex(ctx) {
 		return toStatus(sess.end(sess.receive(), 0))
@@ -194,10 +198,10 @@ func (c *session) receive() error {
 			if err := c.draw(kind.Draw.GetParity(), now); err != nil {
 				return err
 			}
-		case *numbersv1.CountRequest_Register:
-			return apierror.New(codes.FailedPrecondition, "ALREADY_REGISTERED", "register must be sent once only")
+		case *numbersv1.CountRequest_Registration:
+			return apierror.New(codes.FailedPrecondition, "ALREADY_REGISTERED", "registration must be sent once only")
 		default:
-			return apierror.InvalidArgument("EMPTY_REQUEST", "kind", "one of register, report, draw must be set")
+			return apierror.InvalidArgument("EMPTY_REQUEST", "kind", "one of registration, report, draw must be set")
 		}
 		req.Kind = nil // an idle session must not keep its last report alive
 	}
@@ -209,15 +213,15 @@ func (c *session) register() error {
 	if err != nil {
 		return err
 	}
-	kind, ok := req.GetKind().(*numbersv1.CountRequest_Register)
+	kind, ok := req.GetKind().(*numbersv1.CountRequest_Registration)
 	if !ok {
-		return apierror.New(codes.FailedPrecondition, "NOT_REGISTERED", "the first request must be register")
+		return apierror.New(codes.FailedPrecondition, "NOT_REGISTERED", "the first request must be a registration")
 	}
 	now := time.Now()
 	c.idle.touch(now)
-	c.id = kind.Register.GetClientId()
+	c.id = kind.Registration.GetClientId()
 	if greatest := c.service.options.MaxClientID; c.id < 0 || c.id > greatest {
-		return apierror.InvalidArgument("INVALID_CLIENT_ID", "register.client_id",
+		return apierror.InvalidArgument("INVALID_CLIENT_ID", "registration.client_id",
 			fmt.Sprintf("must be 0 to %d, is %d", greatest, c.id))
 	}
 	if err := c.enter(); err != nil {

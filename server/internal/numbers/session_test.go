@@ -2,6 +2,7 @@ package numbers
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
@@ -34,4 +35,23 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	st.cancel()
 	<-st.ended
 	s.Wait()
+}
+
+// TestHeadersFirst checks that a client which waits for the headers before it sends can
+// begin a session.
+func TestHeadersFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newService(Options{})
+		call := s.count(t, nil)
+		synctest.Wait() // nothing is sent
+		select {
+		case <-call.headers:
+		default:
+			t.Error("no headers before the first request")
+		}
+		close(call.requests)
+		if err := <-call.ended; err != nil {
+			t.Errorf("Count: %v", err)
+		}
+	})
 }

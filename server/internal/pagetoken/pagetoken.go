@@ -10,7 +10,7 @@ import (
 )
 
 // Kind is the list that a token continues. A token of one kind is invalid for any other.
-// A Kind contains no colon.
+// No kind is another one followed by a colon.
 type Kind string
 
 // Encode returns the token of the page after position, which must not be empty.

@@ -85,8 +85,12 @@ type ListRequest struct {
 	Source Source `protobuf:"varint,1,opt,name=source,proto3,enum=parity.files.v1.Source" json:"source,omitempty"`
 	// The maximum number of files to return, 1 to 1000. 0 or more than 1000: 1000.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// Empty for the first page, then next_page_token of the previous page.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Empty for the first page, then next_page_token of the previous page, with the same
+	// source and prefix.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// If not empty, list only files whose names begin with it, at most 1,024 bytes:
+	// "photos/" is everything below that directory, "photos/2019-" a part of it.
+	Prefix        string `protobuf:"bytes,4,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -138,6 +142,13 @@ func (x *ListRequest) GetPageSize() int32 {
 func (x *ListRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
 	}
 	return ""
 }
@@ -301,6 +312,98 @@ func (x *File) GetCached() bool {
 	return false
 }
 
+// StatRequest asks for the description of a file.
+type StatRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the file.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatRequest) Reset() {
+	*x = StatRequest{}
+	mi := &file_parity_files_v1_files_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatRequest) ProtoMessage() {}
+
+func (x *StatRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parity_files_v1_files_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatRequest.ProtoReflect.Descriptor instead.
+func (*StatRequest) Descriptor() ([]byte, []int) {
+	return file_parity_files_v1_files_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *StatRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// StatResponse describes a file.
+type StatResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file, as it is now. cached is whether this version is in the cache.
+	File          *File `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatResponse) Reset() {
+	*x = StatResponse{}
+	mi := &file_parity_files_v1_files_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatResponse) ProtoMessage() {}
+
+func (x *StatResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_parity_files_v1_files_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatResponse.ProtoReflect.Descriptor instead.
+func (*StatResponse) Descriptor() ([]byte, []int) {
+	return file_parity_files_v1_files_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StatResponse) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
 // GetRequest asks for a file or a range of it.
 type GetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -320,7 +423,7 @@ type GetRequest struct {
 
 func (x *GetRequest) Reset() {
 	*x = GetRequest{}
-	mi := &file_parity_files_v1_files_proto_msgTypes[3]
+	mi := &file_parity_files_v1_files_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -332,7 +435,7 @@ func (x *GetRequest) String() string {
 func (*GetRequest) ProtoMessage() {}
 
 func (x *GetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parity_files_v1_files_proto_msgTypes[3]
+	mi := &file_parity_files_v1_files_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -345,7 +448,7 @@ func (x *GetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRequest.ProtoReflect.Descriptor instead.
 func (*GetRequest) Descriptor() ([]byte, []int) {
-	return file_parity_files_v1_files_proto_rawDescGZIP(), []int{3}
+	return file_parity_files_v1_files_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetRequest) GetName() string {
@@ -396,7 +499,7 @@ type GetResponse struct {
 
 func (x *GetResponse) Reset() {
 	*x = GetResponse{}
-	mi := &file_parity_files_v1_files_proto_msgTypes[4]
+	mi := &file_parity_files_v1_files_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -408,7 +511,7 @@ func (x *GetResponse) String() string {
 func (*GetResponse) ProtoMessage() {}
 
 func (x *GetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_parity_files_v1_files_proto_msgTypes[4]
+	mi := &file_parity_files_v1_files_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -421,7 +524,7 @@ func (x *GetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetResponse.ProtoReflect.Descriptor instead.
 func (*GetResponse) Descriptor() ([]byte, []int) {
-	return file_parity_files_v1_files_proto_rawDescGZIP(), []int{4}
+	return file_parity_files_v1_files_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetResponse) GetFile() *File {
@@ -456,29 +559,34 @@ var File_parity_files_v1_files_proto protoreflect.FileDescriptor
 
 const file_parity_files_v1_files_proto_rawDesc = "" +
 	"\n" +
-	"\x1bparity/files/v1/files.proto\x12\x0fparity.files.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n" +
+	"\x1bparity/files/v1/files.proto\x12\x0fparity.files.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n" +
 	"\vListRequest\x12/\n" +
 	"\x06source\x18\x01 \x01(\x0e2\x17.parity.files.v1.SourceR\x06source\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"\xbf\x01\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06prefix\x18\x04 \x01(\tR\x06prefix\"\xc7\x01\n" +
 	"\fListResponse\x12+\n" +
 	"\x05files\x18\x01 \x03(\v2\x15.parity.files.v1.FileR\x05files\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12(\n" +
-	"\x10cache_used_bytes\x18\x03 \x01(\x03R\x0ecacheUsedBytes\x120\n" +
-	"\x14cache_capacity_bytes\x18\x04 \x01(\x03R\x12cacheCapacityBytes\"\xa3\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12,\n" +
+	"\x10cache_used_bytes\x18\x03 \x01(\x03B\x020\x01R\x0ecacheUsedBytes\x124\n" +
+	"\x14cache_capacity_bytes\x18\x04 \x01(\x03B\x020\x01R\x12cacheCapacityBytes\"\xa7\x01\n" +
 	"\x04File\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\n" +
-	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\x126\n" +
+	"size_bytes\x18\x02 \x01(\x03B\x020\x01R\tsizeBytes\x126\n" +
 	"\bmodified\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bmodified\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12\x16\n" +
-	"\x06cached\x18\x05 \x01(\bR\x06cached\"h\n" +
+	"\x06cached\x18\x05 \x01(\bR\x06cached\"!\n" +
+	"\vStatRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"9\n" +
+	"\fStatResponse\x12)\n" +
+	"\x04file\x18\x01 \x01(\v2\x15.parity.files.v1.FileR\x04file\"p\n" +
 	"\n" +
 	"GetRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\x03R\x05limit\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\x06offset\x18\x02 \x01(\x03B\x020\x01R\x06offset\x12\x18\n" +
+	"\x05limit\x18\x03 \x01(\x03B\x020\x01R\x05limit\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\"\xaa\x01\n" +
 	"\vGetResponse\x12)\n" +
 	"\x04file\x18\x01 \x01(\v2\x15.parity.files.v1.FileR\x04file\x12\x12\n" +
@@ -491,10 +599,11 @@ const file_parity_files_v1_files_proto_rawDesc = "" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSOURCE_CACHE\x10\x01\x12\x14\n" +
-	"\x10SOURCE_DIRECTORY\x10\x022\x96\x01\n" +
+	"\x10SOURCE_DIRECTORY\x10\x022\xdb\x01\n" +
 	"\vFileService\x12C\n" +
 	"\x04List\x12\x1c.parity.files.v1.ListRequest\x1a\x1d.parity.files.v1.ListResponse\x12B\n" +
-	"\x03Get\x12\x1b.parity.files.v1.GetRequest\x1a\x1c.parity.files.v1.GetResponse0\x01B\xaf\x01\n" +
+	"\x03Get\x12\x1b.parity.files.v1.GetRequest\x1a\x1c.parity.files.v1.GetResponse0\x01\x12C\n" +
+	"\x04Stat\x12\x1c.parity.files.v1.StatRequest\x1a\x1d.parity.files.v1.StatResponseB\xaf\x01\n" +
 	"\x13com.parity.files.v1B\n" +
 	"FilesProtoP\x01Z.example.com/parity/gen/parity/files/v1;filesv1\xa2\x02\x03PFX\xaa\x02\x0fParity.Files.V1\xca\x02\x0fParity\\Files\\V1\xe2\x02\x1bParity\\Files\\V1\\GPBMetadata\xea\x02\x11Parity::Files::V1b\x06proto3"
 
@@ -511,30 +620,35 @@ func file_parity_files_v1_files_proto_rawDescGZIP() []byte {
 }
 
 var file_parity_files_v1_files_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parity_files_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_parity_files_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_parity_files_v1_files_proto_goTypes = []any{
 	(Source)(0),                   // 0: parity.files.v1.Source
 	(*ListRequest)(nil),           // 1: parity.files.v1.ListRequest
 	(*ListResponse)(nil),          // 2: parity.files.v1.ListResponse
 	(*File)(nil),                  // 3: parity.files.v1.File
-	(*GetRequest)(nil),            // 4: parity.files.v1.GetRequest
-	(*GetResponse)(nil),           // 5: parity.files.v1.GetResponse
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*StatRequest)(nil),           // 4: parity.files.v1.StatRequest
+	(*StatResponse)(nil),          // 5: parity.files.v1.StatResponse
+	(*GetRequest)(nil),            // 6: parity.files.v1.GetRequest
+	(*GetResponse)(nil),           // 7: parity.files.v1.GetResponse
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_parity_files_v1_files_proto_depIdxs = []int32{
 	0, // 0: parity.files.v1.ListRequest.source:type_name -> parity.files.v1.Source
 	3, // 1: parity.files.v1.ListResponse.files:type_name -> parity.files.v1.File
-	6, // 2: parity.files.v1.File.modified:type_name -> google.protobuf.Timestamp
-	3, // 3: parity.files.v1.GetResponse.file:type_name -> parity.files.v1.File
-	1, // 4: parity.files.v1.FileService.List:input_type -> parity.files.v1.ListRequest
-	4, // 5: parity.files.v1.FileService.Get:input_type -> parity.files.v1.GetRequest
-	2, // 6: parity.files.v1.FileService.List:output_type -> parity.files.v1.ListResponse
-	5, // 7: parity.files.v1.FileService.Get:output_type -> parity.files.v1.GetResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	8, // 2: parity.files.v1.File.modified:type_name -> google.protobuf.Timestamp
+	3, // 3: parity.files.v1.StatResponse.file:type_name -> parity.files.v1.File
+	3, // 4: parity.files.v1.GetResponse.file:type_name -> parity.files.v1.File
+	1, // 5: parity.files.v1.FileService.List:input_type -> parity.files.v1.ListRequest
+	6, // 6: parity.files.v1.FileService.Get:input_type -> parity.files.v1.GetRequest
+	4, // 7: parity.files.v1.FileService.Stat:input_type -> parity.files.v1.StatRequest
+	2, // 8: parity.files.v1.FileService.List:output_type -> parity.files.v1.ListResponse
+	7, // 9: parity.files.v1.FileService.Get:output_type -> parity.files.v1.GetResponse
+	5, // 10: parity.files.v1.FileService.Stat:output_type -> parity.files.v1.StatResponse
+	8, // [8:11] is the sub-list for method output_type
+	5, // [5:8] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_parity_files_v1_files_proto_init() }
@@ -542,14 +656,14 @@ func file_parity_files_v1_files_proto_init() {
 	if File_parity_files_v1_files_proto != nil {
 		return
 	}
-	file_parity_files_v1_files_proto_msgTypes[4].OneofWrappers = []any{}
+	file_parity_files_v1_files_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parity_files_v1_files_proto_rawDesc), len(file_parity_files_v1_files_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

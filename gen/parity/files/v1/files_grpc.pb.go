@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	FileService_List_FullMethodName = "/parity.files.v1.FileService/List"
 	FileService_Get_FullMethodName  = "/parity.files.v1.FileService/Get"
+	FileService_Stat_FullMethodName = "/parity.files.v1.FileService/Stat"
 )
 
 // FileServiceClient is the client API for FileService service.
@@ -36,35 +37,51 @@ const (
 // 1,024 bytes. If the directory is replaced by another one, the files of the new
 // directory are served.
 //
-// Every error carries a google.rpc.ErrorInfo with the domain "parity";
-// INVALID_ARGUMENT also carries a google.rpc.BadRequest. Every rpc may also end in:
+// Every error carries a google.rpc.ErrorInfo with the domain "parity" and the reason
+// that is named here in parentheses. INVALID_ARGUMENT also carries a
+// google.rpc.BadRequest. Every rpc may also end in:
 //
-// UNAVAILABLE: the server is shutting down. With a google.rpc.RetryInfo: the disk
-// does not respond (reason DISK_UNAVAILABLE), or the directory does not exist at
-// the moment (reason DIRECTORY_UNAVAILABLE).
-// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
-// google.rpc.RetryInfo.
-// INTERNAL: the server failed, for example with a read error. Only its log has the
-// details.
+// UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
+// google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
+// does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
+// has the details.
+//
+// In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
+// 64-bit integers are strings: they may exceed 2^53.
 type FileServiceClient interface {
 	// List returns one page of the files in the cache, in order of insertion, or of
 	// the files in the directory, in order of their names.
 	//
-	// INVALID_ARGUMENT: source is not a value of Source, page_size is negative, or
-	// page_token was not returned by List for this source.
+	// INVALID_ARGUMENT: source is not a value of Source (INVALID_SOURCE), prefix is longer
+	// than 1,024 bytes or contains a NUL (INVALID_PREFIX), page_size is negative
+	// (INVALID_PAGE_SIZE), or page_token was not returned by List for this source and
+	// prefix (INVALID_PAGE_TOKEN).
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	// Get streams a file or a range of it. The first response carries file, the last
-	// one carries crc32c. A single response may be both.
+	// one carries crc32c. A single response may be both. The responses are never
+	// compressed, whatever the client accepts: compression would be slower than most
+	// networks.
 	//
 	// INVALID_ARGUMENT: name is empty, longer than 1,024 bytes, not UTF-8, or contains
-	// a NUL; or offset or limit is negative.
-	// NOT_FOUND: the directory has no regular file of this name. Directories, devices
-	// and names that lead out of the directory get the same status and message.
-	// OUT_OF_RANGE: offset is greater than the size of the file.
-	// ABORTED: version is not the current version of the file, or the file changed
-	// during the call. The data received so far must not be used. Removing or renaming
-	// a file or changing its permissions is a change too, unless the file was cached.
+	// a NUL (INVALID_NAME); or offset (INVALID_OFFSET) or limit (INVALID_LIMIT) is
+	// negative.
+	// NOT_FOUND: the directory has no regular file of this name (FILE_NOT_FOUND).
+	// Directories, devices and names that lead out of the directory get the same status
+	// and message.
+	// OUT_OF_RANGE: offset is greater than the size of the file (OFFSET_BEYOND_END).
+	// ABORTED: version is not the current version of the file (VERSION_MISMATCH), or the
+	// file changed during the call (FILE_CHANGED). The data received so far must not be
+	// used. Removing or renaming a file or changing its permissions is a change too,
+	// unless the file was cached.
+	// RESOURCE_EXHAUSTED: the client granted no flow-control window for 30 s
+	// (SEND_STALLED). The status carries a google.rpc.RetryInfo.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetResponse], error)
+	// Stat describes one file. It neither reads its content nor puts it into the cache.
+	//
+	// INVALID_ARGUMENT: as Get, for name (INVALID_NAME).
+	// NOT_FOUND: as Get (FILE_NOT_FOUND).
+	Stat(ctx context.Context, in *StatRequest, opts ...grpc.CallOption) (*StatResponse, error)
 }
 
 type fileServiceClient struct {
@@ -104,6 +121,16 @@ func (c *fileServiceClient) Get(ctx context.Context, in *GetRequest, opts ...grp
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FileService_GetClient = grpc.ServerStreamingClient[GetResponse]
 
+func (c *fileServiceClient) Stat(ctx context.Context, in *StatRequest, opts ...grpc.CallOption) (*StatResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatResponse)
+	err := c.cc.Invoke(ctx, FileService_Stat_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // FileServiceServer is the server API for FileService service.
 // All implementations must embed UnimplementedFileServiceServer
 // for forward compatibility.
@@ -115,35 +142,51 @@ type FileService_GetClient = grpc.ServerStreamingClient[GetResponse]
 // 1,024 bytes. If the directory is replaced by another one, the files of the new
 // directory are served.
 //
-// Every error carries a google.rpc.ErrorInfo with the domain "parity";
-// INVALID_ARGUMENT also carries a google.rpc.BadRequest. Every rpc may also end in:
+// Every error carries a google.rpc.ErrorInfo with the domain "parity" and the reason
+// that is named here in parentheses. INVALID_ARGUMENT also carries a
+// google.rpc.BadRequest. Every rpc may also end in:
 //
-// UNAVAILABLE: the server is shutting down. With a google.rpc.RetryInfo: the disk
-// does not respond (reason DISK_UNAVAILABLE), or the directory does not exist at
-// the moment (reason DIRECTORY_UNAVAILABLE).
-// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
-// google.rpc.RetryInfo.
-// INTERNAL: the server failed, for example with a read error. Only its log has the
-// details.
+// UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
+// google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
+// does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
+// has the details.
+//
+// In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
+// 64-bit integers are strings: they may exceed 2^53.
 type FileServiceServer interface {
 	// List returns one page of the files in the cache, in order of insertion, or of
 	// the files in the directory, in order of their names.
 	//
-	// INVALID_ARGUMENT: source is not a value of Source, page_size is negative, or
-	// page_token was not returned by List for this source.
+	// INVALID_ARGUMENT: source is not a value of Source (INVALID_SOURCE), prefix is longer
+	// than 1,024 bytes or contains a NUL (INVALID_PREFIX), page_size is negative
+	// (INVALID_PAGE_SIZE), or page_token was not returned by List for this source and
+	// prefix (INVALID_PAGE_TOKEN).
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	// Get streams a file or a range of it. The first response carries file, the last
-	// one carries crc32c. A single response may be both.
+	// one carries crc32c. A single response may be both. The responses are never
+	// compressed, whatever the client accepts: compression would be slower than most
+	// networks.
 	//
 	// INVALID_ARGUMENT: name is empty, longer than 1,024 bytes, not UTF-8, or contains
-	// a NUL; or offset or limit is negative.
-	// NOT_FOUND: the directory has no regular file of this name. Directories, devices
-	// and names that lead out of the directory get the same status and message.
-	// OUT_OF_RANGE: offset is greater than the size of the file.
-	// ABORTED: version is not the current version of the file, or the file changed
-	// during the call. The data received so far must not be used. Removing or renaming
-	// a file or changing its permissions is a change too, unless the file was cached.
+	// a NUL (INVALID_NAME); or offset (INVALID_OFFSET) or limit (INVALID_LIMIT) is
+	// negative.
+	// NOT_FOUND: the directory has no regular file of this name (FILE_NOT_FOUND).
+	// Directories, devices and names that lead out of the directory get the same status
+	// and message.
+	// OUT_OF_RANGE: offset is greater than the size of the file (OFFSET_BEYOND_END).
+	// ABORTED: version is not the current version of the file (VERSION_MISMATCH), or the
+	// file changed during the call (FILE_CHANGED). The data received so far must not be
+	// used. Removing or renaming a file or changing its permissions is a change too,
+	// unless the file was cached.
+	// RESOURCE_EXHAUSTED: the client granted no flow-control window for 30 s
+	// (SEND_STALLED). The status carries a google.rpc.RetryInfo.
 	Get(*GetRequest, grpc.ServerStreamingServer[GetResponse]) error
+	// Stat describes one file. It neither reads its content nor puts it into the cache.
+	//
+	// INVALID_ARGUMENT: as Get, for name (INVALID_NAME).
+	// NOT_FOUND: as Get (FILE_NOT_FOUND).
+	Stat(context.Context, *StatRequest) (*StatResponse, error)
 	mustEmbedUnimplementedFileServiceServer()
 }
 
@@ -159,6 +202,9 @@ func (UnimplementedFileServiceServer) List(context.Context, *ListRequest) (*List
 }
 func (UnimplementedFileServiceServer) Get(*GetRequest, grpc.ServerStreamingServer[GetResponse]) error {
 	return status.Error(codes.Unimplemented, "method Get not implemented")
+}
+func (UnimplementedFileServiceServer) Stat(context.Context, *StatRequest) (*StatResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Stat not implemented")
 }
 func (UnimplementedFileServiceServer) mustEmbedUnimplementedFileServiceServer() {}
 func (UnimplementedFileServiceServer) testEmbeddedByValue()                     {}
@@ -210,6 +256,24 @@ func _FileService_Get_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type FileService_GetServer = grpc.ServerStreamingServer[GetResponse]
 
+func _FileService_Stat_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StatRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(FileServiceServer).Stat(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: FileService_Stat_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(FileServiceServer).Stat(ctx, req.(*StatRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // FileService_ServiceDesc is the grpc.ServiceDesc for FileService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -220,6 +284,10 @@ var FileService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "List",
 			Handler:    _FileService_List_Handler,
+		},
+		{
+			MethodName: "Stat",
+			Handler:    _FileService_Stat_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

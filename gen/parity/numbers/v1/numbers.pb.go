@@ -240,7 +240,7 @@ type CountRequest struct {
 	//
 	// Types that are valid to be assigned to Kind:
 	//
-	//	*CountRequest_Register
+	//	*CountRequest_Registration
 	//	*CountRequest_Report
 	//	*CountRequest_Draw
 	Kind          isCountRequest_Kind `protobuf_oneof:"kind"`
@@ -285,10 +285,10 @@ func (x *CountRequest) GetKind() isCountRequest_Kind {
 	return nil
 }
 
-func (x *CountRequest) GetRegister() *Register {
+func (x *CountRequest) GetRegistration() *Register {
 	if x != nil {
-		if x, ok := x.Kind.(*CountRequest_Register); ok {
-			return x.Register
+		if x, ok := x.Kind.(*CountRequest_Registration); ok {
+			return x.Registration
 		}
 	}
 	return nil
@@ -316,9 +316,10 @@ type isCountRequest_Kind interface {
 	isCountRequest_Kind()
 }
 
-type CountRequest_Register struct {
-	// Opens the session: the first request, and only the first.
-	Register *Register `protobuf:"bytes,1,opt,name=register,proto3,oneof"`
+type CountRequest_Registration struct {
+	// Opens the session: the first request, and only the first. In JSON it is
+	// "register", which is a keyword of C++.
+	Registration *Register `protobuf:"bytes,1,opt,name=registration,json=register,proto3,oneof"`
 }
 
 type CountRequest_Report struct {
@@ -331,7 +332,7 @@ type CountRequest_Draw struct {
 	Draw *Draw `protobuf:"bytes,3,opt,name=draw,proto3,oneof"`
 }
 
-func (*CountRequest_Register) isCountRequest_Kind() {}
+func (*CountRequest_Registration) isCountRequest_Kind() {}
 
 func (*CountRequest_Report) isCountRequest_Kind() {}
 
@@ -1053,16 +1054,16 @@ const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
 	"\x06parity\x18\x01 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\"Y\n" +
 	"\fDrawResponse\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x121\n" +
-	"\x06parity\x18\x02 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\"\xb5\x01\n" +
-	"\fCountRequest\x129\n" +
-	"\bregister\x18\x01 \x01(\v2\x1b.parity.numbers.v1.RegisterH\x00R\bregister\x123\n" +
+	"\x06parity\x18\x02 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\"\xb9\x01\n" +
+	"\fCountRequest\x12=\n" +
+	"\fregistration\x18\x01 \x01(\v2\x1b.parity.numbers.v1.RegisterH\x00R\bregister\x123\n" +
 	"\x06report\x18\x02 \x01(\v2\x19.parity.numbers.v1.ReportH\x00R\x06report\x12-\n" +
 	"\x04draw\x18\x03 \x01(\v2\x17.parity.numbers.v1.DrawH\x00R\x04drawB\x06\n" +
 	"\x04kind\"'\n" +
 	"\bRegister\x12\x1b\n" +
-	"\tclient_id\x18\x01 \x01(\x05R\bclientId\"G\n" +
-	"\x06Report\x12\x14\n" +
-	"\x05value\x18\x01 \x01(\x03R\x05value\x12'\n" +
+	"\tclient_id\x18\x01 \x01(\x05R\bclientId\"K\n" +
+	"\x06Report\x12\x18\n" +
+	"\x05value\x18\x01 \x01(\x03B\x020\x01R\x05value\x12'\n" +
 	"\x0frepeats_session\x18\x02 \x01(\tR\x0erepeatsSession\"9\n" +
 	"\x04Draw\x121\n" +
 	"\x06parity\x18\x01 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\"\xd4\x01\n" +
@@ -1072,32 +1073,32 @@ const file_parity_numbers_v1_numbers_proto_rawDesc = "" +
 	"registered\x12<\n" +
 	"\tincrement\x18\x02 \x01(\v2\x1c.parity.numbers.v1.IncrementH\x00R\tincrement\x12<\n" +
 	"\tcommitted\x18\x03 \x01(\v2\x1c.parity.numbers.v1.CommittedH\x00R\tcommittedB\x06\n" +
-	"\x04kind\"x\n" +
+	"\x04kind\"|\n" +
 	"\n" +
-	"Registered\x12\x14\n" +
-	"\x05value\x18\x01 \x01(\x03R\x05value\x12\x1c\n" +
+	"Registered\x12\x18\n" +
+	"\x05value\x18\x01 \x01(\x03B\x020\x01R\x05value\x12\x1c\n" +
 	"\tincrement\x18\x02 \x01(\x05R\tincrement\x12\x1c\n" +
 	"\treturning\x18\x03 \x01(\bR\treturning\x12\x18\n" +
 	"\asession\x18\x04 \x01(\tR\asession\"V\n" +
 	"\tIncrement\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x121\n" +
-	"\x06parity\x18\x02 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\";\n" +
-	"\tCommitted\x12\x18\n" +
-	"\areports\x18\x01 \x01(\x03R\areports\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value\"P\n" +
+	"\x06parity\x18\x02 \x01(\x0e2\x19.parity.numbers.v1.ParityR\x06parity\"C\n" +
+	"\tCommitted\x12\x1c\n" +
+	"\areports\x18\x01 \x01(\x03B\x020\x01R\areports\x12\x18\n" +
+	"\x05value\x18\x02 \x01(\x03B\x020\x01R\x05value\"P\n" +
 	"\x12ListClientsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"r\n" +
 	"\x13ListClientsResponse\x123\n" +
 	"\aclients\x18\x01 \x03(\v2\x19.parity.numbers.v1.ClientR\aclients\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa6\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaa\x02\n" +
 	"\x06Client\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\x05R\bclientId\x12\x1f\n" +
 	"\vlast_number\x18\x02 \x01(\x05R\n" +
-	"lastNumber\x12\x1d\n" +
+	"lastNumber\x12!\n" +
 	"\n" +
-	"last_value\x18\x03 \x01(\x03R\tlastValue\x12'\n" +
+	"last_value\x18\x03 \x01(\x03B\x020\x01R\tlastValue\x12'\n" +
 	"\x0factive_sessions\x18\x04 \x01(\x05R\x0eactiveSessions\x127\n" +
 	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12+\n" +
 	"\x04door\x18\x06 \x01(\x0e2\x17.parity.numbers.v1.DoorR\x04door\x120\n" +
@@ -1156,7 +1157,7 @@ var file_parity_numbers_v1_numbers_proto_goTypes = []any{
 var file_parity_numbers_v1_numbers_proto_depIdxs = []int32{
 	0,  // 0: parity.numbers.v1.DrawRequest.parity:type_name -> parity.numbers.v1.Parity
 	0,  // 1: parity.numbers.v1.DrawResponse.parity:type_name -> parity.numbers.v1.Parity
-	5,  // 2: parity.numbers.v1.CountRequest.register:type_name -> parity.numbers.v1.Register
+	5,  // 2: parity.numbers.v1.CountRequest.registration:type_name -> parity.numbers.v1.Register
 	6,  // 3: parity.numbers.v1.CountRequest.report:type_name -> parity.numbers.v1.Report
 	7,  // 4: parity.numbers.v1.CountRequest.draw:type_name -> parity.numbers.v1.Draw
 	0,  // 5: parity.numbers.v1.Draw.parity:type_name -> parity.numbers.v1.Parity
@@ -1189,7 +1190,7 @@ func file_parity_numbers_v1_numbers_proto_init() {
 		return
 	}
 	file_parity_numbers_v1_numbers_proto_msgTypes[2].OneofWrappers = []any{
-		(*CountRequest_Register)(nil),
+		(*CountRequest_Registration)(nil),
 		(*CountRequest_Report)(nil),
 		(*CountRequest_Draw)(nil),
 	}

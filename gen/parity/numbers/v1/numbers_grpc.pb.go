@@ -34,24 +34,26 @@ const (
 // NumberService draws random even and odd numbers from 0 to 99. For every registered
 // client it keeps the last number drawn and the last value reported.
 //
-// Every error carries a google.rpc.ErrorInfo with the domain "parity". Every rpc may
-// also end in:
+// Every error carries a google.rpc.ErrorInfo with the domain "parity" and the reason
+// that is named here in parentheses. INVALID_ARGUMENT also carries a
+// google.rpc.BadRequest. Every rpc may also end in:
 //
-// UNAVAILABLE: the server is shutting down.
-// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
-// google.rpc.RetryInfo.
-// INTERNAL: the server failed. Only its log has the details.
+// UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// INTERNAL: the server failed (INTERNAL). Only its log has the details.
+//
+// In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
+// 64-bit integers are strings: they may exceed 2^53.
 type NumberServiceClient interface {
 	// Draw returns one random number. It needs no registration and does not change the
 	// register.
 	//
-	// INVALID_ARGUMENT: parity is not a value of Parity.
+	// INVALID_ARGUMENT: parity is not a value of Parity (INVALID_PARITY).
 	Draw(ctx context.Context, in *DrawRequest, opts ...grpc.CallOption) (*DrawResponse, error)
-	// Count is one counting session of one client. The first request is Register. Then
-	// the client sends a Report for each value that it has counted to, and a Draw for
-	// each new increment that it wants. When the client half-closes the stream, the
-	// server makes the outstanding reports durable, confirms them with a last Committed
-	// and ends the stream with OK.
+	// Count is one counting session of one client. The server sends its headers at once,
+	// before the first request. The first request is Register. Then the client sends a
+	// Report for each value that it has counted to, and a Draw for each new increment that
+	// it wants. When the client half-closes the stream, the server makes the outstanding
+	// reports durable, confirms them with a last Committed and ends the stream with OK.
 	//
 	// Draws are answered in order. Several sessions may use the same client ID: they
 	// share one record, and the last write wins.
@@ -60,20 +62,26 @@ type NumberServiceClient interface {
 	// Beyond it the server stops reading from the stream until the rate allows: flow
 	// control slows the client down, and no report is lost.
 	//
-	// INVALID_ARGUMENT: the client ID is out of range, a request is empty, parity is not
-	// a value of Parity, or Report.repeats_session is not a Registered.session of this
-	// client ID (reason INVALID_SESSION).
-	// FAILED_PRECONDITION: the first request is not Register, or a later one is.
-	// RESOURCE_EXHAUSTED: Register did not arrive within 10 s (reason REGISTER_TIMEOUT),
-	// no request arrived for 10 min (SESSION_IDLE), or the client ID already has the
-	// maximum number of sessions on this server, 64 by default (TOO_MANY_SESSIONS).
-	// Reports received before are made durable and confirmed first.
+	// INVALID_ARGUMENT: the client ID is out of range (INVALID_CLIENT_ID), a request is
+	// empty (EMPTY_REQUEST), parity is not a value of Parity (INVALID_PARITY), or
+	// Report.repeats_session is not a Registered.session of this client ID
+	// (INVALID_SESSION).
+	// FAILED_PRECONDITION: the first request is not Register (NOT_REGISTERED), or a later
+	// one is (ALREADY_REGISTERED).
+	// RESOURCE_EXHAUSTED: Register did not arrive within 10 s (REGISTER_TIMEOUT), no
+	// request arrived for 10 min (SESSION_IDLE), the client ID already has the maximum
+	// number of sessions on this server, 64 by default (TOO_MANY_SESSIONS), or the client
+	// granted no flow-control window for 30 s (SEND_STALLED). The status carries a
+	// google.rpc.RetryInfo. Reports received before are made durable and confirmed first.
+	// UNAVAILABLE: the register does not work at the moment (REGISTER_UNAVAILABLE), or the
+	// last reports are not durable yet when the session ends (NOT_COMMITTED).
 	Count(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CountRequest, CountResponse], error)
 	// ListClients returns the register in order of client IDs. A client that registers
 	// while pages are being fetched is included if its ID is on a later page.
 	//
-	// INVALID_ARGUMENT: page_size is negative, or page_token was not returned by
-	// ListClients.
+	// INVALID_ARGUMENT: page_size is negative (INVALID_PAGE_SIZE), or page_token was not
+	// returned by ListClients (INVALID_PAGE_TOKEN).
+	// UNAVAILABLE: the register does not work at the moment (REGISTER_UNAVAILABLE).
 	ListClients(ctx context.Context, in *ListClientsRequest, opts ...grpc.CallOption) (*ListClientsResponse, error)
 }
 
@@ -125,24 +133,26 @@ func (c *numberServiceClient) ListClients(ctx context.Context, in *ListClientsRe
 // NumberService draws random even and odd numbers from 0 to 99. For every registered
 // client it keeps the last number drawn and the last value reported.
 //
-// Every error carries a google.rpc.ErrorInfo with the domain "parity". Every rpc may
-// also end in:
+// Every error carries a google.rpc.ErrorInfo with the domain "parity" and the reason
+// that is named here in parentheses. INVALID_ARGUMENT also carries a
+// google.rpc.BadRequest. Every rpc may also end in:
 //
-// UNAVAILABLE: the server is shutting down.
-// RESOURCE_EXHAUSTED: a configured limit is reached. The status carries a
-// google.rpc.RetryInfo.
-// INTERNAL: the server failed. Only its log has the details.
+// UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// INTERNAL: the server failed (INTERNAL). Only its log has the details.
+//
+// In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
+// 64-bit integers are strings: they may exceed 2^53.
 type NumberServiceServer interface {
 	// Draw returns one random number. It needs no registration and does not change the
 	// register.
 	//
-	// INVALID_ARGUMENT: parity is not a value of Parity.
+	// INVALID_ARGUMENT: parity is not a value of Parity (INVALID_PARITY).
 	Draw(context.Context, *DrawRequest) (*DrawResponse, error)
-	// Count is one counting session of one client. The first request is Register. Then
-	// the client sends a Report for each value that it has counted to, and a Draw for
-	// each new increment that it wants. When the client half-closes the stream, the
-	// server makes the outstanding reports durable, confirms them with a last Committed
-	// and ends the stream with OK.
+	// Count is one counting session of one client. The server sends its headers at once,
+	// before the first request. The first request is Register. Then the client sends a
+	// Report for each value that it has counted to, and a Draw for each new increment that
+	// it wants. When the client half-closes the stream, the server makes the outstanding
+	// reports durable, confirms them with a last Committed and ends the stream with OK.
 	//
 	// Draws are answered in order. Several sessions may use the same client ID: they
 	// share one record, and the last write wins.
@@ -151,20 +161,26 @@ type NumberServiceServer interface {
 	// Beyond it the server stops reading from the stream until the rate allows: flow
 	// control slows the client down, and no report is lost.
 	//
-	// INVALID_ARGUMENT: the client ID is out of range, a request is empty, parity is not
-	// a value of Parity, or Report.repeats_session is not a Registered.session of this
-	// client ID (reason INVALID_SESSION).
-	// FAILED_PRECONDITION: the first request is not Register, or a later one is.
-	// RESOURCE_EXHAUSTED: Register did not arrive within 10 s (reason REGISTER_TIMEOUT),
-	// no request arrived for 10 min (SESSION_IDLE), or the client ID already has the
-	// maximum number of sessions on this server, 64 by default (TOO_MANY_SESSIONS).
-	// Reports received before are made durable and confirmed first.
+	// INVALID_ARGUMENT: the client ID is out of range (INVALID_CLIENT_ID), a request is
+	// empty (EMPTY_REQUEST), parity is not a value of Parity (INVALID_PARITY), or
+	// Report.repeats_session is not a Registered.session of this client ID
+	// (INVALID_SESSION).
+	// FAILED_PRECONDITION: the first request is not Register (NOT_REGISTERED), or a later
+	// one is (ALREADY_REGISTERED).
+	// RESOURCE_EXHAUSTED: Register did not arrive within 10 s (REGISTER_TIMEOUT), no
+	// request arrived for 10 min (SESSION_IDLE), the client ID already has the maximum
+	// number of sessions on this server, 64 by default (TOO_MANY_SESSIONS), or the client
+	// granted no flow-control window for 30 s (SEND_STALLED). The status carries a
+	// google.rpc.RetryInfo. Reports received before are made durable and confirmed first.
+	// UNAVAILABLE: the register does not work at the moment (REGISTER_UNAVAILABLE), or the
+	// last reports are not durable yet when the session ends (NOT_COMMITTED).
 	Count(grpc.BidiStreamingServer[CountRequest, CountResponse]) error
 	// ListClients returns the register in order of client IDs. A client that registers
 	// while pages are being fetched is included if its ID is on a later page.
 	//
-	// INVALID_ARGUMENT: page_size is negative, or page_token was not returned by
-	// ListClients.
+	// INVALID_ARGUMENT: page_size is negative (INVALID_PAGE_SIZE), or page_token was not
+	// returned by ListClients (INVALID_PAGE_TOKEN).
+	// UNAVAILABLE: the register does not work at the moment (REGISTER_UNAVAILABLE).
 	ListClients(context.Context, *ListClientsRequest) (*ListClientsResponse, error)
 	mustEmbedUnimplementedNumberServiceServer()
 }
