@@ -58,7 +58,7 @@ func TestPartialRequests(t *testing.T) {
 		peers, calls = append(peers, p), append(calls, ids)
 	}
 	most, worst := 0, time.Duration(0)
-	for time.Since(began) < time.Second {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		most = max(most, b.resident(t)-before)
 		worst = max(worst, b.serves(t))
 	}
@@ -74,8 +74,8 @@ func TestPartialRequests(t *testing.T) {
 	}
 	t.Logf("%d MiB more than before, new clients served within %s, all calls ended after %s: %v",
 		most>>20, worst.Round(time.Millisecond), time.Since(began).Round(time.Second), codesSeen)
-	if most > 60<<20 {
-		t.Errorf("want at most 60 MiB")
+	if limit := doorScale(60, 200); most > limit<<20 {
+		t.Errorf("want at most %d MiB", limit)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestUnreadReports(t *testing.T) {
 	var ids []uint32
 	for i := range maxCalls {
 		id, err := p.Call(numbersv1.NumberService_Count_FullMethodName,
-			&numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Register{Register: &numbersv1.Register{ClientId: int32(i)}}}, true)
+			&numbersv1.CountRequest{Kind: &numbersv1.CountRequest_Registration{Registration: &numbersv1.Register{ClientId: int32(i)}}}, true)
 		if err == nil && i > 0 {
 			err = sendRaw(p, id, reports)
 		}

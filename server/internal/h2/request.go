@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"example.com/parity/server/internal/apierror"
 )
 
@@ -23,7 +26,7 @@ const (
 )
 
 func errRequestTimeout(after time.Duration) error {
-	return apierror.Exhausted("REQUEST_TIMEOUT", "the request has not arrived within "+after.String(), retryRequest)
+	return status.Error(codes.DeadlineExceeded, "the request has not arrived within "+after.String())
 }
 
 func errRequestsWaiting() error {

@@ -44,6 +44,10 @@ const (
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: too many requests of the connection
+// wait to be read (REQUESTS_WAITING); a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //
@@ -149,6 +153,10 @@ func (c *fileServiceClient) Stat(ctx context.Context, in *StatRequest, opts ...g
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: too many requests of the connection
+// wait to be read (REQUESTS_WAITING); a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //

@@ -39,6 +39,10 @@ const (
 // google.rpc.BadRequest. Every rpc may also end in:
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: too many requests of the connection
+// wait to be read (REQUESTS_WAITING); a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
@@ -60,7 +64,8 @@ type NumberServiceClient interface {
 	//
 	// The rate of reports is limited, by default to 1000 a second after a burst of 1000.
 	// Beyond it the server stops reading from the stream until the rate allows: flow
-	// control slows the client down, and no report is lost.
+	// control slows the client down, and no report is lost. A connection on which dozens of
+	// sessions do so holds too many requests: see REQUESTS_WAITING above.
 	//
 	// INVALID_ARGUMENT: the client ID is out of range (INVALID_CLIENT_ID), a request is
 	// empty (EMPTY_REQUEST), parity is not a value of Parity (INVALID_PARITY), or
@@ -138,6 +143,10 @@ func (c *numberServiceClient) ListClients(ctx context.Context, in *ListClientsRe
 // google.rpc.BadRequest. Every rpc may also end in:
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: too many requests of the connection
+// wait to be read (REQUESTS_WAITING); a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
@@ -159,7 +168,8 @@ type NumberServiceServer interface {
 	//
 	// The rate of reports is limited, by default to 1000 a second after a burst of 1000.
 	// Beyond it the server stops reading from the stream until the rate allows: flow
-	// control slows the client down, and no report is lost.
+	// control slows the client down, and no report is lost. A connection on which dozens of
+	// sessions do so holds too many requests: see REQUESTS_WAITING above.
 	//
 	// INVALID_ARGUMENT: the client ID is out of range (INVALID_CLIENT_ID), a request is
 	// empty (EMPTY_REQUEST), parity is not a value of Parity (INVALID_PARITY), or
