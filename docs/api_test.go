@@ -18,7 +18,7 @@ var (
 	reasonInCode  = regexp.MustCompile(`apierror\.\w+\((?:codes\.\w+, )?"([A-Z][A-Z_]+)"`)
 	reasonInProto = regexp.MustCompile(`\b[A-Z]+(?:_[A-Z]+)+\b|\(INTERNAL\)`)
 	// notReasons are the names in the comments of the protos that are none.
-	notReasons = regexp.MustCompile(`^(NOT_FOUND|OUT_OF_RANGE|PERMISSION_DENIED|INVALID_ARGUMENT|FAILED_PRECONDITION|RESOURCE_EXHAUSTED|(SOURCE|PARITY|DOOR)_.*)$`)
+	notReasons = regexp.MustCompile(`^(NOT_FOUND|OUT_OF_RANGE|PERMISSION_DENIED|INVALID_ARGUMENT|FAILED_PRECONDITION|RESOURCE_EXHAUSTED|DEADLINE_EXCEEDED|(SOURCE|PARITY|DOOR)_.*)$`)
 )
 
 // TestReasons compares the reasons of errors in the code of each service with those in the

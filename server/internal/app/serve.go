@@ -43,7 +43,7 @@ type serveCommand struct {
 	Exclude []string `placeholder:"GLOB" help:"Do not serve names that match, even if they are allowed; may be repeated (none)."`
 
 	State       string           `placeholder:"STORE" help:"Store of the register of clients: sqlite:FILE, memory: or redis://HOST:PORT (sqlite:DATA-DIR/numbers.db)."`
-	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of replies in memory for slow readers, beyond 64 KiB for each gRPC connection and 16 KiB for each of the original protocols (${default})."`
+	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of replies for slow readers, and of requests that wait, in memory; beyond 64 KiB of each for each gRPC connection and 16 KiB for each of the original protocols (${default})."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of files in memory (${default})."`
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"Largest client ID (${default}); the smallest is 0."`
 

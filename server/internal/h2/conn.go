@@ -35,6 +35,9 @@ type Conn struct {
 	held    int64 // bytes of memory for all streams
 	charged int64 // of held, to the account: what exceeds connAllowance
 
+	unread        int64 // bytes of requests that wait for handlers, of all streams
+	unreadCharged int64 // of unread, to the account: what exceeds requestAllowance
+
 	parked   []*Stream // streams that wait for the connection, in order
 	progress uint64    // changes whenever the peer grants or takes bytes
 

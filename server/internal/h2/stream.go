@@ -3,6 +3,7 @@ package h2
 import (
 	"context"
 	"math"
+	"time"
 
 	"example.com/parity/server/internal/flow"
 )
@@ -37,6 +38,11 @@ type Stream struct {
 	queue   []reservation // of the messages that grpc-go has and that are not all on the wire
 	first   [2]reservation
 	written written
+
+	unread   unread
+	cancel   context.CancelFunc // ends the call; nil: its request had arrived when it began
+	deadline *time.Timer        // of its first message; nil: none
+	refused  error              // the status of a call that the Guard has ended
 
 	begun    bool // Reserve has been called
 	prepared bool // Reserve has been called for the next message; used by the handler only
@@ -75,6 +81,9 @@ func (c *Conn) forget(s *Stream) {
 	c.reserved -= s.reserved
 	s.reserved, s.next, s.queue = 0, reservation{}, nil
 	c.adjustMemory(-memory)
+	s.stopDeadline()
+	s.dropUnread()
+	c.chargeUnread() // releases only
 	if s.waits != forNothing {
 		s.wake()
 	}

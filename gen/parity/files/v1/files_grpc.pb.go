@@ -44,8 +44,11 @@ const (
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
-// RESOURCE_EXHAUSTED: the client calls faster than it may (CALL_RATE), if the server has
-// such a limit. The status carries a google.rpc.RetryInfo.
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: the client calls faster than it may
+// (CALL_RATE), if the server has such a limit; or too many requests of the connection wait
+// to be read (REQUESTS_WAITING), where a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //
@@ -160,8 +163,11 @@ func (c *fileServiceClient) Stat(ctx context.Context, in *StatRequest, opts ...g
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
-// RESOURCE_EXHAUSTED: the client calls faster than it may (CALL_RATE), if the server has
-// such a limit. The status carries a google.rpc.RetryInfo.
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: the client calls faster than it may
+// (CALL_RATE), if the server has such a limit; or too many requests of the connection wait
+// to be read (REQUESTS_WAITING), where a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
 //
