@@ -1,43 +1,30 @@
 package download
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"example.com/parity/client/internal/fakeserver"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// bubble runs test with a server in the same synctest bubble, so that time
-// passes only where everything waits for it.
+// bubble runs test with a server of files in the same synctest bubble.
 func bubble(t *testing.T, files *fakeserver.Files, test func(t *testing.T, client filesv1.FileServiceClient)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		lis := bufconn.Listen(1 << 20)
-		server := grpc.NewServer()
-		filesv1.RegisterFileServiceServer(server, files)
-		go server.Serve(lis)
-		conn := fakeserver.Dial(t, "passthrough:///bubble", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return lis.DialContext(ctx)
-		}))
+	fakeserver.Bubble(t, func(s grpc.ServiceRegistrar) {
+		filesv1.RegisterFileServiceServer(s, files)
+	}, func(t *testing.T, conn grpc.ClientConnInterface) {
 		test(t, filesv1.NewFileServiceClient(conn))
-		conn.Close()
-		server.Stop()
-		synctest.Wait()
 	})
 }
 

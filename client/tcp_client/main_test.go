@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"example.com/parity/internal/tcptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,25 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // host and the port.
 func serve(t *testing.T, script func(net.Conn)) (host, port string) {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			conn, err := lis.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer conn.Close()
-				script(conn)
-			})
-		}
-	})
-	t.Cleanup(func() { lis.Close(); conns.Wait() })
-	host, port, _ = net.SplitHostPort(lis.Addr().String())
+	addr := tcptest.Serve(t, func(conn *net.TCPConn) { script(conn) })
+	host, port, _ = net.SplitHostPort(addr)
 	return host, port
 }
 

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return errors.New("which DIRECTORY?")
+		return errors.New("DIRECTORY: set exactly one")
 	}
 	all, err := load(flags.Arg(0))
 	if err != nil {

@@ -59,7 +59,7 @@ func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ..
 	s.tb.Cleanup(func() { g.Stop(); <-done })
 }
 
-// Stop ends every call and listens no longer.
+// Stop ends all calls and stops listening.
 func (s *Server) Stop() { s.grpc.Stop() }
 
 // Cut breaks every connection, as a network failure does.
