@@ -100,7 +100,7 @@ func TestLegacyDrawCountsWrongReplies(t *testing.T) {
 		"asked for PARITY_ODD, got 42":  always("42 "),
 		"asked for PARITY_EVEN, got 57": always("57 "),
 		"got 100, which is not":         always("100 "),
-		`got "5" without a request`:  func(word string) string { return rightReply(word) + "5" },
+		`got "5" without a request`:     func(word string) string { return rightReply(word) + "5" },
 		`parsing "x"`:                   always("x "),
 		"which is no number":            always(strings.Repeat("1", 40)),
 	} {
@@ -149,7 +149,7 @@ func TestLegacyCountCountsLostValues(t *testing.T) {
 func TestLegacyCountCountsWrongReplies(t *testing.T) {
 	for says, s := range map[string]*stubLegacy{
 		"asked for PARITY_ODD, got 42": {reply: func(string) string { return "42 " }},
-		"got 57 without a request":  {reply: func(word string) string { return rightReply(word) + "57 " }},
+		"got 57 without a request":     {reply: func(word string) string { return rightReply(word) + "57 " }},
 		"got no reply":                 {reply: func(string) string { return "" }},
 		`got "5" and then no more`:     {reply: func(string) string { return "5" }},
 		"the server closed":            {limit: func(words int) bool { return words == 2 }},
