@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"example.com/parity/internal/await"
+	"example.com/parity/internal/tcptest"
 )
 
 // registerArgs are flags of a process that serves an empty directory and keeps its log
@@ -137,7 +138,7 @@ func startWaiting(tb testing.TB, redis *redisServer) (cmd *exec.Cmd, stderr *syn
 			cmd.Wait()
 		}
 	})
-	await.That(tb, "it waits for Redis", func() bool { return strings.Contains(stderr.String(), "redis is away, waiting for it") })
+	await.That(tb, "it waits for Redis", func() bool { return strings.Contains(stderr.String(), "redis is unreachable, waiting for it") })
 	return cmd, stderr
 }
 
@@ -288,7 +289,7 @@ func commitReport(tb testing.TB, s counting, value int64) {
 
 // redisLink is a TCP connection that can be cut.
 type redisLink struct {
-	net.Listener
+	address string
 
 	mu    sync.Mutex
 	isCut bool
@@ -297,40 +298,26 @@ type redisLink struct {
 
 func newRedisLink(tb testing.TB, target string) *redisLink {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	k := &redisLink{Listener: l}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := net.Dial("tcp", target)
-			if err != nil || !k.take(conn, upstream) {
-				conn.Close()
-				continue
-			}
-			for _, ends := range [][2]net.Conn{{conn, upstream}, {upstream, conn}} {
-				wg.Go(func() {
-					io.Copy(ends[0], ends[1])
-					ends[0].Close()
-				})
-			}
+	k := new(redisLink)
+	k.address = tcptest.Serve(tb, func(conn *net.TCPConn) {
+		upstream, err := net.Dial("tcp", target)
+		if err != nil || !k.take(conn, upstream) {
+			return
 		}
-	})
-	tb.Cleanup(func() {
-		l.Close()
-		k.cut()
+		var wg sync.WaitGroup
+		for _, ends := range [][2]net.Conn{{conn, upstream}, {upstream, conn}} {
+			wg.Go(func() {
+				io.Copy(ends[0], ends[1])
+				ends[0].Close()
+			})
+		}
 		wg.Wait()
 	})
+	tb.Cleanup(k.cut)
 	return k
 }
 
-func (k *redisLink) addr() string { return fmt.Sprint(k.Addr()) }
+func (k *redisLink) addr() string { return k.address }
 
 // take keeps the ends of a connection, unless the link is cut.
 func (k *redisLink) take(ends ...net.Conn) bool {

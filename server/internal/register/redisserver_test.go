@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"example.com/parity/internal/await"
+	"example.com/parity/internal/tcptest"
 )
 
 // redisServer is a redis-server that can be stopped and started again with its data.
@@ -130,8 +131,8 @@ func openRedis(tb testing.TB, url string) *Redis {
 // link is a TCP connection to Redis that can be cut, and that can lose replies or keep
 // requests back.
 type link struct {
-	target   string
-	listener net.Listener
+	target  string
+	address string
 
 	mu    sync.Mutex
 	state linkState
@@ -152,35 +153,17 @@ const (
 )
 
 func newLink(t *testing.T, target string) *link {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := &link{target: target, listener: l, mended: make(chan struct{})}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { k.forward(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		k.cut()
-		wg.Wait()
-	})
+	k := &link{target: target, mended: make(chan struct{})}
+	k.address = tcptest.Serve(t, func(conn *net.TCPConn) { k.forward(conn) })
+	t.Cleanup(k.cut)
 	return k
 }
 
-func (k *link) addr() string { return k.listener.Addr().String() }
+func (k *link) addr() string { return k.address }
 
 func (k *link) url() string { return "redis://" + k.addr() + "/15" }
 
 func (k *link) forward(conn net.Conn) {
-	defer conn.Close()
 	upstream, err := net.Dial("tcp", k.target)
 	if err != nil {
 		return
