@@ -248,7 +248,7 @@ func TestRedisOpen(t *testing.T) {
 		}
 		l.Close()
 		_, err = openRedisWithin(t.Context(), retryDelay, "redis://"+l.Addr().String(), log)
-		if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "away for") {
+		if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "unreachable for") {
 			t.Errorf("OpenRedis: %v, want an error with the address", err)
 		}
 	})
