@@ -66,7 +66,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestStalled has a server that never answers: that is an error once it has lasted.
+// TestStalled has a server that never answers, which is an error after a while.
 func TestStalled(t *testing.T) {
 	for wait, want := range map[time.Duration]int64{patience - 1: 0, patience + 1: 1} {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"example.com/parity/internal/tcptest"
 )
 
-// stubLegacy speaks the original number protocol, wrong where it is told to.
+// stubLegacy speaks the original number protocol, with the faults that a test sets.
 type stubLegacy struct {
 	refuse map[string]bool                // IDs that are not let in
 	reply  func(word string) string       // answers "odd" and "even"; nil: as it should
@@ -111,7 +111,7 @@ func TestLegacyDrawCountsWrongReplies(t *testing.T) {
 	}
 }
 
-// TestLegacyDrawComesBack closes connections under the clients, which open others.
+// TestLegacyDrawComesBack closes the connections of the clients, which then open others.
 func TestLegacyDrawComesBack(t *testing.T) {
 	s := &stubLegacy{limit: func(words int) bool { return words == 10 }}
 	r := runUntil(t, 10, 1, 1, &LegacyDraw{Addr: tcptest.Serve(t, s.serve)})

@@ -101,7 +101,7 @@ func TestGRPCConnectionLost(t *testing.T) {
 	}
 }
 
-// The server goes away under a counter and comes back at the same address.
+// The server stops while a counter counts, and starts again at the same address.
 func TestGRPCServerRestarts(t *testing.T) {
 	numbers := new(fakeserver.Numbers)
 	server, dial := dialGRPC(t, numbers, 7)

@@ -46,8 +46,8 @@ func TestCodec(t *testing.T) {
 	}
 }
 
-// TestCodecKnowsEveryField: a field that the codec does not know sends each message
-// that has it the slow way.
+// TestCodecKnowsEveryField checks that the codec handles all fields. It would leave every
+// message with another one to the slower ordinary codec.
 func TestCodecKnowsEveryField(t *testing.T) {
 	typ := new(filesv1.GetResponse).ProtoReflect().Type()
 	for _, full := range append(prototest.Full(typ), prototest.Single(typ)...) {
@@ -76,7 +76,7 @@ type counted struct {
 func (c counted) Ref()  { *c.refs++; c.Buffer.Ref() }
 func (c counted) Free() { *c.refs--; c.Buffer.Free() }
 
-// Every buffer that is taken is given back, and none too soon.
+// Every buffer that is taken is freed, and none too early.
 func TestCodecHoldsBuffers(t *testing.T) {
 	for _, m := range []*filesv1.GetResponse{
 		{Data: []byte("data"), Crc32C: proto.Uint32(1)},
@@ -101,7 +101,7 @@ func TestCodecHoldsBuffers(t *testing.T) {
 	}
 }
 
-// Whatever arrives, however it is cut, means what the ordinary codec says.
+// FuzzCodec decodes any bytes, cut in any way, with the same result as the ordinary codec.
 func FuzzCodec(f *testing.F) {
 	add := func(m proto.Message) []byte {
 		message, err := proto.Marshal(m)

@@ -28,7 +28,7 @@ func bubble(t *testing.T, files *fakeserver.Files, test func(t *testing.T, clien
 	})
 }
 
-// A download that gets no further gives up, after some ten seconds.
+// A download without progress fails after about ten seconds.
 func TestGetGivesUp(t *testing.T) {
 	for name, fault := range map[string]func(*filesv1.GetResponse) error{
 		"unavailable": func(*filesv1.GetResponse) error { return status.Error(codes.Unavailable, "restarting") },
@@ -70,7 +70,7 @@ func TestGetGivesUp(t *testing.T) {
 	}
 }
 
-// A server that falls silent is as good as gone.
+// A server that becomes silent counts as lost.
 func TestGetStalled(t *testing.T) {
 	files := new(fakeserver.Files)
 	data := random(segmentSize, 21)
@@ -95,7 +95,7 @@ func TestGetStalled(t *testing.T) {
 	})
 }
 
-// refusal is what a server answers that wants to be asked again later.
+// refusal is the status of a server that asks for a retry later.
 func refusal(tb testing.TB, code codes.Code, reason string, delay time.Duration) error {
 	tb.Helper()
 	s, err := status.New(code, "not now").WithDetails(
@@ -107,8 +107,8 @@ func refusal(tb testing.TB, code codes.Code, reason string, delay time.Duration)
 	return s.Err()
 }
 
-// TestGetWaitsAsTold: a server that cannot serve now says when to ask again, before
-// anything of the file has come or later.
+// TestGetWaitsAsTold has a server that asks for a retry after some time, before the first
+// bytes of the file or after them.
 func TestGetWaitsAsTold(t *testing.T) {
 	for _, c := range []struct {
 		code        codes.Code
@@ -150,7 +150,7 @@ func TestGetWaitsAsTold(t *testing.T) {
 	}
 }
 
-// TestGetWaitsNoLonger: a server that always wants to be asked again later is given up.
+// TestGetWaitsNoLonger has a server that always asks for a later retry: Get fails in the end.
 func TestGetWaitsNoLonger(t *testing.T) {
 	files := new(fakeserver.Files)
 	files.Put("f", random(chunk, 23))

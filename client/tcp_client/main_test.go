@@ -30,7 +30,7 @@ func serve(t *testing.T, script func(net.Conn)) (host, port string) {
 	return host, port
 }
 
-// answer answers each request for a file with what files has for it.
+// answer returns a script that answers a request for a file from files.
 func answer(files map[string]string) func(net.Conn) {
 	return func(conn net.Conn) {
 		request := make([]byte, 1024)
@@ -122,7 +122,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// A connection that is reset leaves no file, and the old one as it was.
+// A reset connection leaves no partial file, and the old file unchanged.
 func TestFetchReset(t *testing.T) {
 	host, port := serve(t, func(conn net.Conn) {
 		conn.Read(make([]byte, 1024))
@@ -149,7 +149,7 @@ func TestFetchReset(t *testing.T) {
 	}
 }
 
-// transcript is a number server that knows one client and notes what it hears.
+// transcript is a number server for one client that records what it receives.
 type transcript struct {
 	mu    sync.Mutex
 	value string
