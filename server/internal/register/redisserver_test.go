@@ -25,7 +25,7 @@ type redisServer struct {
 	cmd  *exec.Cmd // nil while it is stopped, and where it is not ours
 }
 
-// newRedisServer starts a redis-server of the test's own.
+// newRedisServer starts a redis-server for one test.
 func newRedisServer(tb testing.TB) *redisServer {
 	tb.Helper()
 	s := startRedisServer(tb, tb.TempDir())
@@ -36,8 +36,8 @@ func newRedisServer(tb testing.TB) *redisServer {
 // sharedRedis is the server of all tests that leave it running.
 var sharedRedis *redisServer
 
-// newRedisURL returns where there is an empty Redis: the one that PARITY_TEST_REDIS
-// names (HOST:PORT; its database 15, which must be empty), or one that is started.
+// newRedisURL returns the URL of an empty Redis: database 15, which must be empty, of the
+// server that PARITY_TEST_REDIS names (HOST:PORT), or one that it starts.
 func newRedisURL(tb testing.TB) string {
 	tb.Helper()
 	if sharedRedis == nil {
@@ -128,8 +128,8 @@ func openRedis(tb testing.TB, url string) *Redis {
 	return r
 }
 
-// link is a TCP connection to Redis that can be cut, and that can lose replies or keep
-// requests back.
+// link is a TCP proxy in front of Redis that can disconnect, lose replies, or hold back
+// requests.
 type link struct {
 	target  string
 	address string
@@ -229,8 +229,8 @@ func (k *link) send(upstream, conn net.Conn) {
 	}
 }
 
-// deliver sends Redis, in the order in which they were given up, what the connections
-// have kept back.
+// deliver sends the requests that were held back to Redis, in the order in which their
+// connections ended.
 func (k *link) deliver(t *testing.T) {
 	t.Helper()
 	k.mu.Lock()
