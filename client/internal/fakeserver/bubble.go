@@ -22,7 +22,7 @@ func Bubble(t *testing.T, register func(grpc.ServiceRegistrar), test func(*testi
 		lis := bufconn.Listen(bubbleBuffer)
 		server := grpc.NewServer()
 		register(server)
-		go server.Serve(lis)
+		go server.Serve(lis) //nolint:errcheck // it ends with Stop
 		conn := Dial(t, "passthrough:///bubble", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return lis.DialContext(ctx)
 		}))

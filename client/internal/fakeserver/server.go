@@ -72,7 +72,7 @@ func Example(files *Files, numbers *Numbers) (addr string, stop func()) {
 		panic(err)
 	}
 	g := newServer(files, numbers, nil)
-	go g.Serve(lis)
+	go g.Serve(lis) //nolint:errcheck // it ends with Stop
 	return lis.Addr().String(), g.Stop
 }
 
