@@ -161,7 +161,7 @@ func (s *server) openServices() error {
 		log:       s.log.Logger,
 		registry:  s.registry,
 		healthy:   s.isHealthy,
-		subjects:  s.healthReport,
+		subjects:  s.partsHealth,
 		authorize: s.adminAuth(),
 	})
 	return nil

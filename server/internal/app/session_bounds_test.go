@@ -302,10 +302,10 @@ func TestReportFlood(t *testing.T) {
 				t.Errorf("the register has %v, want values %d and 10", list, reports)
 			}
 			r.stop()
-			if got := r.logged(t, "level=WARN", "reported faster", "client=7", "waited="); len(got) != 1 {
+			if got := r.logged(t, "level=WARN", "exceeded the report rate", "client=7", "waited="); len(got) != 1 {
 				t.Errorf("the log has the warnings %q of client 7, want one", got)
 			}
-			if got := r.logged(t, "level=WARN", "reported faster", "client=8"); len(got) != 0 {
+			if got := r.logged(t, "level=WARN", "exceeded the report rate", "client=8"); len(got) != 0 {
 				t.Errorf("the log has the warnings %q of client 8, want none", got)
 			}
 		})
