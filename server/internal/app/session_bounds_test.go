@@ -45,7 +45,7 @@ func beginRaw(t *testing.T, cc grpc.ClientConnInterface) *rawSession {
 	if err != nil || resp.GetRegistered() == nil {
 		t.Fatalf("the response to Register is %v, %v", resp, err)
 	}
-	return &rawSession{&rpcCounting{stream, cancel}, resp.GetRegistered().GetSession(), resp.GetRegistered().GetValue()}
+	return &rawSession{&rpcCounting{stream: stream, cancel: cancel}, resp.GetRegistered().GetSession(), resp.GetRegistered().GetValue()}
 }
 
 // finish half-closes the session, waits for its end, and returns the last Committed.
@@ -55,6 +55,7 @@ func (s *rawSession) finish(t *testing.T) (last *numbersv1.Committed) {
 	if err := s.stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
+	last = s.committed
 	for {
 		resp, err := s.stream.Recv()
 		if errors.Is(err, io.EOF) {
