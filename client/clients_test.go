@@ -38,7 +38,7 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// endless is a server whose pages lead to themselves.
+// endless is a server whose next page is always the same page.
 type endless struct {
 	numbersv1.UnimplementedNumberServiceServer
 }

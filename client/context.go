@@ -142,9 +142,6 @@ func (c *contextAddCommand) Run(_ context.Context, p *program) error {
 	if len(flags) == 0 {
 		return usageError{errors.New("set --addr or another flag of the server: the context is to have it")}
 	}
-	if _, err := p.flags.credentials(); err != nil {
-		return err // while the user is there to correct it
-	}
 	return changeContexts(func(file *contexts.File) error {
 		if _, exists := file.Contexts[c.Name]; exists && !c.Force {
 			return fmt.Errorf("context %q exists; --force replaces it", c.Name)
@@ -176,6 +173,7 @@ func (*contextListCommand) Run(_ context.Context, p *program) error {
 	rows := table.New(p.out, p.style, table.Column{Title: "CURRENT"}, table.Column{Title: "NAME"}, table.Column{Title: "FLAGS"})
 	for _, name := range file.Names() {
 		c := file.Contexts[name]
+		c = masked(c)
 		if p.json {
 			if err := p.print(contextRecord{name, name == file.Current, c}, ""); err != nil {
 				return err
@@ -192,6 +190,15 @@ func (*contextListCommand) Run(_ context.Context, p *program) error {
 		return nil
 	}
 	return rows.Flush()
+}
+
+// masked returns a context without its token, for screens and logs.
+func masked(c contexts.Context) contexts.Context {
+	c = maps.Clone(c)
+	if _, ok := c["token"]; ok {
+		c["token"] = "(hidden)"
+	}
+	return c
 }
 
 // flagsText returns the flags of a context as on a command line.
@@ -227,6 +234,7 @@ func (c *contextShowCommand) Run(_ context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	flags = masked(flags)
 	if p.json {
 		return p.print(contextRecord{name, name == file.Current, flags}, "")
 	}

@@ -38,7 +38,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// lines has a line of that format for each value.
+// lines returns a line of that format for each value.
 func lines(format string, values []int64) string {
 	var b strings.Builder
 	for _, v := range values {

@@ -9,7 +9,7 @@ import (
 	"example.com/parity/client/internal/fakeserver"
 )
 
-// fullDisk takes nothing.
+// fullDisk is a writer that always fails.
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }

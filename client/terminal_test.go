@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 type tmux struct {
 	tb     testing.TB
 	socket string
+	ends   int // how many programs have ended
 }
 
 // newTmux starts a shell in tmux, with the client in its path, of the server at addr.
@@ -24,7 +26,7 @@ func newTmux(tb testing.TB, addr string) *tmux {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		tb.Skip(err)
 	}
-	s := &tmux{tb, filepath.Join(tb.TempDir(), "tmux")}
+	s := &tmux{tb: tb, socket: filepath.Join(tb.TempDir(), "tmux")}
 	env := []string{asProgram + "=1", "PARITY_CLIENT_ADDR=" + addr, "LC_ALL=C.UTF-8"}
 	args := []string{"-f", "/dev/null", "-u", "new-session", "-d", "-x", "120", "-y", "24"}
 	for _, e := range env {
@@ -55,31 +57,35 @@ func (s *tmux) text() string { return s.run("capture-pane", "-p") }
 // await waits until the terminal shows each of the texts.
 func (s *tmux) await(texts ...string) {
 	s.tb.Helper()
-	last := ""
+	s.awaitThat(fmt.Sprintf("the terminal shows %q", texts), func(shown string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(shown, text) })
+	})
+}
+
+// awaitThat waits until what the terminal shows fulfils a condition.
+func (s *tmux) awaitThat(what string, holds func(shown string) bool) {
+	s.tb.Helper()
+	last, done := "", false
 	s.tb.Cleanup(func() {
-		if s.tb.Failed() && last != "" {
+		if !done {
 			s.tb.Logf("the terminal showed\n%s", last)
 		}
 	})
-	await.That(s.tb, fmt.Sprintf("the terminal shows %q", texts), func() bool {
+	await.That(s.tb, what, func() bool {
 		last = s.text()
-		for _, text := range texts {
-			if !strings.Contains(last, text) {
-				return false
-			}
-		}
-		return true
+		return holds(last)
 	})
-	last = ""
+	done = true
 }
 
 // awaitShell waits until a program has ended with that status and has left the terminal as
 // it was: in line mode, with echo.
 func (s *tmux) awaitShell(status int) {
 	s.tb.Helper()
-	await.That(s.tb, "the program has ended", func() bool { return strings.HasSuffix(strings.TrimSpace(s.text()), "\nshell>") })
-	s.keys(`echo "status=$? $(stty -a | tr ' ' '\n' | grep -cE '^-(icanon|echo|opost);?$')"`, "Enter")
-	s.await(fmt.Sprintf("status=%d 0\nshell>", status))
+	s.awaitThat("the program has ended", func(shown string) bool { return strings.HasSuffix(strings.TrimSpace(shown), "shell>") })
+	s.ends++
+	s.keys(fmt.Sprintf(`echo "end %d: status $?, $(stty -a | tr ' ' '\n' | grep -cE '^-(icanon|echo|opost);?$')"`, s.ends), "Enter")
+	s.await(fmt.Sprintf("end %d: status %d, 0\nshell>", s.ends, status))
 }
 
 // TestCountOnTerminal counts in one line with the prompt behind it, through an outage.
@@ -102,7 +108,7 @@ func TestCountOnTerminal(t *testing.T) {
 		t.Errorf("an outage is more than a line:\n%s", text)
 	}
 	server.Restart(nil, numbers)
-	await.That(t, "it is connected again", func() bool { return strings.Count(s.text(), "  connected >") == 2 })
+	s.awaitThat("it is connected again", func(shown string) bool { return strings.Count(shown, "  connected >") == 2 })
 	s.keys("s", "Enter")
 	s.await("shut down", "  not connected >")
 	if text := s.text(); !strings.Contains(text, fmt.Sprintf("client 7  %d  +1  confirmed %[1]d  not connected >", len(numbers.Reports()))) {
@@ -158,7 +164,7 @@ func TestColor(t *testing.T) {
 		t.Error("no color")
 	}
 	s.keys("clear; NO_COLOR=1 client clients; client clients | cat", "Enter")
-	await.That(t, "the terminal shows two tables", func() bool { return strings.Count(s.text(), "LAST BY LEGACY") == 2 })
+	s.awaitThat("the terminal shows two tables", func(shown string) bool { return strings.Count(shown, "LAST BY LEGACY") == 2 })
 	if strings.Contains(s.run("capture-pane", "-p", "-e"), "\x1b[1m") {
 		t.Error("color with NO_COLOR, or in a pipe")
 	}

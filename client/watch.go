@@ -43,7 +43,14 @@ type watchView interface {
 
 // Run implements command.
 func (c *watchCommand) Run(ctx context.Context, p *program) error {
-	poller := newWatchPoller(p.conn, c.Metrics)
+	var metrics *metricsReader
+	if c.Metrics != "" {
+		var err error
+		if metrics, err = newMetricsReader(c.Metrics, p.flags.Token); err != nil {
+			return err
+		}
+	}
+	poller := newWatchPoller(p.conn, metrics)
 	defer poller.close()
 	sample, err := poller.poll(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -12,6 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"example.com/parity/internal/bearer"
 )
 
 // maxMetrics bounds what is read of a server's metrics, in bytes: a server has some tens
@@ -25,12 +28,14 @@ type watchMetrics struct {
 	HeldBytes         int64              `json:"reply_bytes_held"` // for slow readers
 	Calls             map[string]float64 `json:"calls_per_second,omitempty"`
 	Failed            float64            `json:"failed_calls_per_second"`
+	Sent              float64            `json:"sent_bytes_per_second"`
 	Opens             map[string]float64 `json:"cache_opens_per_second,omitempty"` // by their result
 }
 
 // metricsReader reads metrics, and remembers the counters for the next time.
 type metricsReader struct {
 	url    string
+	token  string // empty for none
 	client *http.Client
 	at     time.Time
 	before counters
@@ -39,11 +44,32 @@ type metricsReader struct {
 // counters are those of one look.
 type counters struct {
 	calls, opens map[string]float64
-	failed       float64
+	failed, sent float64
 }
 
-func newMetricsReader(address string) *metricsReader {
-	return &metricsReader{url: address, client: &http.Client{Timeout: watchTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}}
+func newMetricsReader(address, token string) (*metricsReader, error) {
+	m := &metricsReader{url: address, token: token, client: &http.Client{
+		Timeout:   watchTimeout,
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment},
+		// The token is for this address alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if token == "" {
+		return m, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), u.Scheme)
+	}
+	// The same rule as for gRPC: not in plain text over a network.
+	if _, err := bearer.Option(token, host, u.Scheme == "https"); err != nil {
+		return nil, usageError{fmt.Errorf("--metrics: %w", err)}
+	}
+	return m, nil
 }
 
 func (m *metricsReader) close() { m.client.CloseIdleConnections() }
@@ -73,7 +99,7 @@ func (m *metricsReader) read(ctx context.Context) (*watchMetrics, error) {
 		opens: sumBy(families["parity_cache_opens_total"], "result", nil),
 	}
 	failed := sumBy(families["grpc_server_handled_total"], "", func(labels map[string]string) bool { return labels["grpc_code"] != "OK" })
-	c.failed = failed[""]
+	c.failed, c.sent = failed[""], total(families["parity_sent_bytes_total"])
 	s := &watchMetrics{
 		GRPCConnections:   int64(total(families["parity_grpc_connections"])),
 		LegacyConnections: int64(total(families["parity_legacy_connections"])),
@@ -83,6 +109,7 @@ func (m *metricsReader) read(ctx context.Context) (*watchMetrics, error) {
 		s.Calls = perSecond(m.before.calls, c.calls, passed)
 		s.Opens = perSecond(m.before.opens, c.opens, passed)
 		s.Failed = max(c.failed-m.before.failed, 0) / passed
+		s.Sent = max(c.sent-m.before.sent, 0) / passed
 	}
 	m.at, m.before = now, c
 	return s, nil
@@ -92,6 +119,9 @@ func (m *metricsReader) fetch(ctx context.Context) (map[string]*dto.MetricFamily
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.url, nil)
 	if err != nil {
 		return nil, err
+	}
+	if m.token != "" {
+		request.Header.Set("Authorization", "Bearer "+m.token)
 	}
 	resp, err := m.client.Do(request)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"example.com/parity/client/internal/explain"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
@@ -38,8 +39,13 @@ type watchSample struct {
 	Sessions int            `json:"sessions"`
 	Recent   []clientRecord `json:"newest_clients"`      // the last seen, the newest first
 	More     bool           `json:"truncated,omitempty"` // whether there are more files or clients than were looked at
-	Rates    *watchRates    `json:"rates,omitempty"`     // since the look before
-	Metrics  *watchMetrics  `json:"metrics,omitempty"`
+	// Why there are no files, or no clients, in the sample: the server does not let this
+	// caller list them.
+	FilesError   string `json:"files_error,omitempty"`
+	NumbersError string `json:"numbers_error,omitempty"`
+
+	Rates   *watchRates   `json:"rates,omitempty"` // since the look before
+	Metrics *watchMetrics `json:"metrics,omitempty"`
 }
 
 // watchRates are what happened between two looks.
@@ -60,15 +66,13 @@ type watchPoller struct {
 	values map[int32]clientRecord // at the look before
 }
 
-func newWatchPoller(conn grpc.ClientConnInterface, metrics string) *watchPoller {
-	w := &watchPoller{
+// newWatchPoller returns a poller of the server of conn, and of its metrics if there is a
+// reader.
+func newWatchPoller(conn grpc.ClientConnInterface, metrics *metricsReader) *watchPoller {
+	return &watchPoller{
 		files: filesv1.NewFileServiceClient(conn), numbers: numbersv1.NewNumberServiceClient(conn),
-		health: healthv1.NewHealthClient(conn),
+		health: healthv1.NewHealthClient(conn), metrics: metrics,
 	}
-	if metrics != "" {
-		w.metrics = newMetricsReader(metrics)
-	}
-	return w
 }
 
 func (w *watchPoller) close() {
@@ -95,11 +99,16 @@ func (w *watchPoller) poll(ctx context.Context) (*watchSample, error) {
 		s.Health = healthName(health.GetStatus())
 	}
 	s.Answer = float64(time.Since(s.Time)) / float64(time.Millisecond)
-	if err := w.pollFiles(ctx, s); err != nil {
-		return nil, err
-	}
-	if err := w.pollClients(ctx, s); err != nil {
-		return nil, err
+	files, numbers := w.pollFiles(ctx, s), w.pollClients(ctx, s)
+	switch {
+	case files != nil && (numbers != nil || !refused(files)):
+		return nil, files
+	case files != nil:
+		s.FilesError = explain.Error(files, "")
+	case numbers != nil && !refused(numbers):
+		return nil, numbers
+	case numbers != nil:
+		s.NumbersError = explain.Error(numbers, "")
 	}
 	if w.metrics != nil {
 		if s.Metrics, err = w.metrics.read(ctx); err != nil {
@@ -107,6 +116,13 @@ func (w *watchPoller) poll(ctx context.Context) (*watchSample, error) {
 		}
 	}
 	return s, nil
+}
+
+// refused reports whether a call fails because of the caller, or for want of the service, so
+// that it will fail again.
+func refused(err error) bool {
+	code := status.Code(err)
+	return code == codes.PermissionDenied || code == codes.Unimplemented
 }
 
 func (w *watchPoller) pollFiles(ctx context.Context, s *watchSample) error {

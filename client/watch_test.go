@@ -1,15 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"example.com/parity/client/internal/explain"
@@ -48,9 +53,11 @@ parity_cache_opens_total{result="hit"} %d
 parity_grpc_connections 4
 # TYPE parity_legacy_connections gauge
 parity_legacy_connections 5
+# TYPE parity_sent_bytes_total counter
+parity_sent_bytes_total{grpc_method="Get",door="grpc"} %d
 # TYPE parity_reply_bytes_held gauge
 parity_reply_bytes_held 4096
-`, calls, calls/10, calls)
+`, calls, calls/10, calls, calls*1000)
 	}))
 	tb.Cleanup(web.Close)
 	return fakeserver.Start(tb, files, numbers), web.URL + "/metrics"
@@ -59,8 +66,8 @@ parity_reply_bytes_held 4096
 func TestWatchLines(t *testing.T) {
 	server, metrics := newWatched(t)
 	status, out, errs := runProgram(t.Context(), "", "--addr", server.Addr, "watch", "-i", "100ms", "-c", "2", "--metrics", metrics)
-	first := `^\d\d:\d\d:\d\d  serving  cache: 1 B of 2 B \(50 %\), 3 files  numbers: 2 clients, 4 sessions  connections: 4 gRPC, 5 legacy  answer: [\d.]+ ms\n`
-	second := `\d\d:\d\d:\d\d  serving  cache: .*  numbers: 2 clients, 4 sessions, 0 active, values \+0/s  connections: 4 gRPC, 5 legacy  calls: Draw \d+/s, Get [\d.]+/s  answer: [\d.]+ ms\n$`
+	first := `^\d\d:\d\d:\d\d  serving  cache: 1 B of 2 B \(50 %\), 3 files  numbers: 2 clients, 4 sessions  connections: 4 gRPC, 5 legacy  sent: 0 B/s  answer: [\d.]+ ms\n`
+	second := `\d\d:\d\d:\d\d  serving  cache: .*  numbers: 2 clients, 4 sessions, 0 active, values \+0/s  connections: 4 gRPC, 5 legacy  sent: [\d.]+ [kKM]i?B/s  calls: Draw \d+/s, Get [\d.]+/s  answer: [\d.]+ ms\n$`
 	if status != 0 || errs != "" || !regexp.MustCompile(first+second).MatchString(out) {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
@@ -73,7 +80,7 @@ func TestWatchLines(t *testing.T) {
 	}
 	if s.Health != "serving" || s.Used != 1 || s.Capacity != 2 || s.Files != 3 || s.Newest[0].Name != "new" || s.Clients != 2 || s.Sessions != 4 ||
 		s.Recent[0].ClientID != 4 || s.Rates == nil || s.Rates.Seconds <= 0 || s.Metrics.HeldBytes != 4096 || s.Metrics.Calls["Draw"] <= 0 ||
-		s.Metrics.Failed <= 0 || s.Metrics.Opens["hit"] <= 0 {
+		s.Metrics.Failed <= 0 || s.Metrics.Sent <= 0 || s.Metrics.Opens["hit"] <= 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -100,7 +107,7 @@ func TestWatchOutage(t *testing.T) {
 	out.found = server.Stop
 	done, looks := cancel, 0
 	lines := &watchLines{c: &watchCommand{}, p: &program{output: output{w: out}, messages: messages{w: &errs}}}
-	poller := newWatchPoller(fakeserver.Dial(t, server.Addr), "")
+	poller := newWatchPoller(fakeserver.Dial(t, server.Addr), nil)
 	for ; ctx.Err() == nil; looks++ {
 		sample, err := poller.poll(ctx)
 		if showErr := lines.show(sample, err); showErr != nil {
@@ -172,5 +179,32 @@ q ends
 	lost := v.frame(s, errFull, now.Add(5*time.Second), 24)
 	if lost[1].Text != "no space left; the rest is 5 s old" {
 		t.Errorf("an outage is %q", lost[1].Text)
+	}
+}
+
+// TestWatchRefused has a caller that may use only one of the services.
+func TestWatchRefused(t *testing.T) {
+	deny := func(denied ...string) grpc.ServerOption {
+		return grpc.UnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if slices.Contains(denied, path.Base(info.FullMethod)) {
+				return nil, refuse(codes.PermissionDenied, "")
+			}
+			return next(ctx, req)
+		})
+	}
+	for _, c := range []struct {
+		denied []string
+		status int
+		want   string
+	}{
+		{[]string{"ListClients"}, 0, "  cache: 1 B of 2 B (50 %), 0 files  numbers: permission denied by the server  "},
+		{[]string{"List"}, 0, "  cache: permission denied by the server  numbers: 0 clients, 0 sessions  "},
+		{[]string{"List", "ListClients"}, 1, "client: permission denied by the server\n"},
+	} {
+		server := fakeserver.Start(t, new(fakeserver.Files), new(fakeserver.Numbers), deny(c.denied...))
+		status, out, errs := runProgram(t.Context(), "", "--addr", server.Addr, "watch", "-c", "1")
+		if status != c.status || !strings.Contains(out+errs, c.want) {
+			t.Errorf("without %q: status %d, %q, %q, want %q", c.denied, status, out, errs, c.want)
+		}
 	}
 }

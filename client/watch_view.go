@@ -31,16 +31,23 @@ func (v *watchLines) show(s *watchSample, err error) error {
 		return nil
 	}
 	v.lost = false
-	return v.p.print(s, "%s  %s  cache: %s, %s  numbers: %s%s  answer: %.1f ms", s.Time.Format(time.TimeOnly), s.Health,
-		v.c.cacheUse(s.Used, s.Capacity), s.files(), s.numbers(), callsText(s.Metrics), s.Answer)
+	return v.p.print(s, "%s  %s  cache: %s  numbers: %s%s  answer: %.1f ms", s.Time.Format(time.TimeOnly), s.Health,
+		v.c.cache(s), s.numbers(), v.c.calls(s.Metrics), s.Answer)
 }
 
-func (s *watchSample) files() string {
-	return plural(s.Files, "file", s.More)
+// cache says what is in the cache.
+func (c *watchCommand) cache(s *watchSample) string {
+	if s.FilesError != "" {
+		return s.FilesError
+	}
+	return c.cacheUse(s.Used, s.Capacity) + ", " + plural(s.Files, "file", s.More)
 }
 
 // numbers says what the clients do.
 func (s *watchSample) numbers() string {
+	if s.NumbersError != "" {
+		return s.NumbersError
+	}
 	text := plural(s.Clients, "client", s.More) + ", " + plural(s.Sessions, "session", false)
 	if r := s.Rates; r != nil {
 		text += fmt.Sprintf(", %d active, values +%s/s", r.ActiveClients, rate(r.Counted))
@@ -48,11 +55,13 @@ func (s *watchSample) numbers() string {
 	return text
 }
 
-func callsText(m *watchMetrics) string {
+// calls says what the metrics add.
+func (c *watchCommand) calls(m *watchMetrics) string {
 	if m == nil {
 		return ""
 	}
-	return fmt.Sprintf("  connections: %d gRPC, %d legacy%s", m.GRPCConnections, m.LegacyConnections, prefixed("  calls: ", ratesText(m.Calls)))
+	return fmt.Sprintf("  connections: %d gRPC, %d legacy  sent: %s/s%s", m.GRPCConnections, m.LegacyConnections,
+		c.size(int64(m.Sent)), prefixed("  calls: ", ratesText(m.Calls)))
 }
 
 func prefixed(prefix, text string) string {
@@ -144,7 +153,10 @@ func (v *watchScreen) frame(s *watchSample, err error, now time.Time, height int
 	row := func(label, text string) screen.Line {
 		return screen.Line{Text: fmt.Sprintf("%-*s%s", labelWidth, label, text)}
 	}
-	cache := bar(s.Used, s.Capacity) + " " + v.c.cacheUse(s.Used, s.Capacity) + ", " + s.files()
+	cache := v.c.cache(s)
+	if s.FilesError == "" {
+		cache = bar(s.Used, s.Capacity) + " " + cache
+	}
 	lines := []screen.Line{
 		{Text: fmt.Sprintf("%s  %s", v.p.flags.Addr, now.Format(time.TimeOnly)), Color: terminal.Bold},
 		state,
@@ -155,10 +167,11 @@ func (v *watchScreen) frame(s *watchSample, err error, now time.Time, height int
 	if m := s.Metrics; m != nil {
 		lines = append(lines,
 			row("connections", fmt.Sprintf("%d gRPC, %d legacy; %s held for slow readers", m.GRPCConnections, m.LegacyConnections, v.c.size(m.HeldBytes))),
+			row("sent", v.c.size(int64(m.Sent))+"/s"),
 			row("calls", orNone(ratesText(m.Calls))+fmt.Sprintf("; failed %s/s", rate(m.Failed))),
 			row("files", orNone(ratesText(m.Opens))),
 		)
-		extra = 3
+		extra = 4
 	}
 	rows := max((height-frameLines-extra)/2, fewestRows)
 	lines = append(lines, screen.Line{}, screen.Line{Text: "newest clients", Color: terminal.Bold})

@@ -103,7 +103,7 @@ func TestTestNames(t *testing.T) {
 
 var (
 	metricName = regexp.MustCompile(`"((?:parity|grpc_server)_[a-z_]+)"`)
-	metricRow  = regexp.MustCompile("(?m)^\\| `((?:parity|grpc_server)_[a-z_]+)` \\| (?:counter|gauge) \\| .* \\| .+ \\|$")
+	metricRow  = regexp.MustCompile("(?m)^\\| `((?:parity|grpc_server)_[a-z_]+)` \\| (?:counter|gauge|histogram) \\| .* \\| .+ \\|$")
 )
 
 // TestMetricNames compares the table of metrics with the collectors.

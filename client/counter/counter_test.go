@@ -13,7 +13,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// script is a server that sessions on it record what they do on, with the time.
+// script is a server that records what its sessions do, with the time.
 type script struct {
 	start   time.Time
 	began   []Start // what each Dial in turn gets; the last one again after that
@@ -107,8 +107,7 @@ func TestCounts(t *testing.T) {
 	})
 }
 
-// A new increment counts from when it comes, and the next is drawn 3 to 5 s
-// after that.
+// A new increment is used as soon as it arrives, and the next one is drawn 3 to 5 s later.
 func TestDraws(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
@@ -134,7 +133,7 @@ func TestDraws(t *testing.T) {
 	})
 }
 
-// A draw that waits does not stop the counting.
+// A draw that waits for its answer does not stop the counting.
 func TestCountsWhileDrawing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{began: []Start{{Increment: 1}}}
@@ -172,7 +171,7 @@ func TestStopsWhileDrawing(t *testing.T) {
 	})
 }
 
-// A server that does not answer a draw is as good as gone.
+// A server that does not answer a draw counts as lost.
 func TestDrawTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{began: []Start{{Increment: 1}, {Value: 1000, Increment: 2}}}

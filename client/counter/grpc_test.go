@@ -6,13 +6,11 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 
 	"example.com/parity/client/internal/fakeserver"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
@@ -122,7 +120,7 @@ func TestGRPCConnectionLost(t *testing.T) {
 	}
 }
 
-// The server goes away under a counter and comes back at the same address.
+// The server stops while a counter counts, and starts again at the same address.
 func TestGRPCServerRestarts(t *testing.T) {
 	numbers := new(fakeserver.Numbers)
 	server, dial := dialGRPC(t, numbers, 7)
@@ -190,18 +188,10 @@ func (silent) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, numb
 // Nothing that a session does waits for ever.
 func TestGRPCTimeouts(t *testing.T) {
 	bubble := func(service numbersv1.NumberServiceServer, test func(*testing.T, Dial)) {
-		synctest.Test(t, func(t *testing.T) {
-			lis := bufconn.Listen(1 << 10)
-			server := grpc.NewServer()
-			numbersv1.RegisterNumberServiceServer(server, service)
-			go server.Serve(lis)
-			conn := fakeserver.Dial(t, "passthrough:///bubble", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-				return lis.DialContext(ctx)
-			}))
+		fakeserver.Bubble(t, func(s grpc.ServiceRegistrar) {
+			numbersv1.RegisterNumberServiceServer(s, service)
+		}, func(t *testing.T, conn grpc.ClientConnInterface) {
 			test(t, GRPC(numbersv1.NewNumberServiceClient(conn), 1))
-			conn.Close()
-			server.Stop()
-			synctest.Wait()
 		})
 	}
 	bubble(mute{}, func(t *testing.T, dial Dial) {

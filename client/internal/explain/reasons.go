@@ -7,6 +7,16 @@ var reasons = map[string]func(message string) string{
 	"SHUTTING_DOWN": always("the server is shutting down; try again later"),
 	"SEND_STALLED":  always("the server ended the call, because this client took no data for too long"),
 
+	"CALL_RATE":        always("the server allows no more calls a second; try again later"),
+	"REQUESTS_WAITING": always("the server ended the call, because too many requests of this client wait to be read; try again later"),
+
+	// Who may call what.
+	"CREDENTIALS_REQUIRED": always("the server requires a token (--token) or a client certificate (--tls-cert)"),
+	"INVALID_TOKEN":        always("the server does not know the token of --token"),
+	"UNKNOWN_CERTIFICATE":  always("the server does not know the certificate of --tls-cert"),
+	"ROLE_REQUIRED":        always("permission denied by the server: it gives this client no role for the call"),
+	"FILE_NOT_PERMITTED":   always("permission denied by the server"),
+
 	// Files.
 	"FILE_NOT_FOUND":        always("no such file"),
 	"VERSION_MISMATCH":      always("the server has another version of the file by now"),

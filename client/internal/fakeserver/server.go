@@ -44,16 +44,7 @@ func Start(tb testing.TB, files *Files, numbers *Numbers, opts ...grpc.ServerOpt
 
 // Serve serves on lis, in place of what served before.
 func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ...grpc.ServerOption) {
-	g := grpc.NewServer(opts...)
-	healthv1.RegisterHealthServer(g, s.Health)
-	if files != nil {
-		s.Health.SetServingStatus(filesv1.FileService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-		filesv1.RegisterFileServiceServer(g, files)
-	}
-	if numbers != nil {
-		s.Health.SetServingStatus(numbersv1.NumberService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
-		numbersv1.RegisterNumberServiceServer(g, numbers)
-	}
+	g := newServer(files, numbers, s.Health, opts)
 	s.mu.Lock()
 	s.grpc = g
 	s.mu.Unlock()
@@ -67,7 +58,33 @@ func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ..
 	s.tb.Cleanup(func() { g.Stop(); <-done })
 }
 
-// Stop ends every call and listens no longer.
+func newServer(files *Files, numbers *Numbers, status *health.Server, opts []grpc.ServerOption) *grpc.Server {
+	g := grpc.NewServer(opts...)
+	healthv1.RegisterHealthServer(g, status)
+	if files != nil {
+		status.SetServingStatus(filesv1.FileService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+		filesv1.RegisterFileServiceServer(g, files)
+	}
+	if numbers != nil {
+		status.SetServingStatus(numbersv1.NumberService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+		numbersv1.RegisterNumberServiceServer(g, numbers)
+	}
+	return g
+}
+
+// Example serves those of the fakes that are not nil until stop is called. It is for
+// examples, which have no testing.TB, and panics if it cannot listen.
+func Example(files *Files, numbers *Numbers) (addr string, stop func()) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	g := newServer(files, numbers, health.NewServer(), nil)
+	go g.Serve(lis) //nolint:errcheck // it ends with Stop
+	return lis.Addr().String(), g.Stop
+}
+
+// Stop ends all calls and stops listening.
 func (s *Server) Stop() { s.grpc.Stop() }
 
 // Restart serves at the same address after Stop.
