@@ -11,7 +11,15 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { Client, ClientDuplexStream, Metadata } from "@grpc/grpc-js";
+import {
+  type Client,
+  type ClientDuplexStream,
+  type CallOptions as GrpcOptions,
+  InterceptingCall,
+  type Interceptor,
+  type Metadata,
+  status,
+} from "@grpc/grpc-js";
 import { fromServiceError } from "./errors.js";
 
 /** A connection to a server, and what is sent with every call. */
@@ -50,9 +58,39 @@ export function decoder<D extends DescMessage>(desc: D): (bytes: Buffer) => Mess
   return (bytes) => fromBinary(desc, bytes);
 }
 
-function deadline(options: CallOptions): { deadline?: number } {
-  return options.timeout === undefined ? {} : { deadline: Date.now() + options.timeout };
+function deadline({ timeout }: CallOptions): GrpcOptions {
+  return timeout === undefined
+    ? {}
+    : { deadline: Date.now() + timeout, interceptors: [deadlineFirst] };
 }
+
+/**
+ * Makes DEADLINE_EXCEEDED of a stream that the server resets when its deadline has passed,
+ * as other gRPC libraries do. grpc-js reports CANCELLED if the reset is faster than its own
+ * timer.
+ */
+const deadlineFirst: Interceptor = (options, nextCall) => {
+  const late = () => Date.now() >= Number(options.deadline);
+  let cancelled = false;
+  return new InterceptingCall(nextCall(options), {
+    start(metadata, _listener, next) {
+      next(metadata, {
+        onReceiveStatus(received, done) {
+          const reset = received.code === status.CANCELLED && !cancelled;
+          done(
+            reset && late()
+              ? { ...received, code: status.DEADLINE_EXCEEDED, details: "deadline exceeded" }
+              : received,
+          );
+        },
+      });
+    },
+    cancel(next) {
+      cancelled = true;
+      next();
+    },
+  });
+};
 
 /** Cancels a call when the signal says so. Returns a function that ends this. */
 function bind(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
