@@ -38,24 +38,47 @@ _RETRIABLE = {
 
 
 @dataclass(frozen=True)
-class Range:
-    """A part of a file that was verified."""
+class Verified:
+    """What is known of a part of a file that was verified."""
 
-    chunks: list[bytes]
     size: int
     file_crc32c: int | None
     """The checksum of the whole file, if the server knows it."""
 
 
+@dataclass(frozen=True)
+class Range(Verified):
+    """A part of a file that was verified."""
+
+    chunks: list[bytes]
+
+
 def fetch(
     files: files_pb2_grpc.FileServiceStub, name: str, offset: int, limit: int, version: str
 ) -> Range:
+    """Fetches a range as receive does, and holds it in memory."""
+    chunks: list[bytes] = []
+    verified = receive(
+        files, name, chunks.append, offset=offset, limit=limit, version=version
+    )
+    return Range(verified.size, verified.file_crc32c, chunks)
+
+
+def receive(
+    files: files_pb2_grpc.FileServiceStub,
+    name: str,
+    take: Callable[[bytes], object],
+    *,
+    offset: int = 0,
+    limit: int = 0,
+    version: str = "",
+) -> Verified:
     """Fetches limit bytes from offset, once. A limit of 0 is the rest of the file.
 
-    Raises ChecksumError if they do not arrive whole.
+    take receives them before they have been verified. Raises ChecksumError if they do not
+    arrive whole.
     """
     request = files_pb2.GetRequest(name=name, offset=offset, limit=limit, version=version)
-    chunks: list[bytes] = []
     size = crc = 0
     last: files_pb2.GetResponse | None = None
     file: files_pb2.File | None = None
@@ -69,7 +92,7 @@ def fetch(
                 if limit and size > limit:
                     raise ChecksumError(f"promised {limit} bytes at {offset}, got more")
                 crc = google_crc32c.extend(crc, last.data)
-                chunks.append(last.data)
+                take(last.data)
         finally:
             call.cancel()  # ends the call if the loop did not; otherwise without effect
     if last is None or file is None or not last.HasField("crc32c"):
@@ -81,7 +104,7 @@ def fetch(
         want = min(want, limit)
     if size != want:
         raise ChecksumError(f"promised {want} bytes at {offset}, got {size}")
-    return Range(chunks, size, last.file_crc32c if last.HasField("file_crc32c") else None)
+    return Verified(size, last.file_crc32c if last.HasField("file_crc32c") else None)
 
 
 def ranges(
