@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             status: int = args.run(parity, args)
             return status
     except KeyboardInterrupt:
-        print("parity: interrupted", file=sys.stderr)
+        more = "; run it again to resume" if args.run is _get else ""
+        print(f"parity: interrupted{more}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -147,7 +148,7 @@ def _count(parity: Client, args: argparse.Namespace) -> int:
         lambda value, increment: _print(
             args, {"value": value, "increment": increment}, f"{value} (+{increment})"
         ),
-        lambda line: print(escape(line), file=sys.stderr),
+        _note,
     )
     print(f"{last.reports} reports confirmed, the last {last.value}", file=sys.stderr)
     return OK

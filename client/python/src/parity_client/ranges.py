@@ -58,9 +58,7 @@ def fetch(
 ) -> Range:
     """Fetches a range as receive does, and holds it in memory."""
     chunks: list[bytes] = []
-    verified = receive(
-        files, name, chunks.append, offset=offset, limit=limit, version=version
-    )
+    verified = receive(files, name, chunks.append, offset=offset, limit=limit, version=version)
     return Range(verified.size, verified.file_crc32c, chunks)
 
 
