@@ -102,7 +102,7 @@ func (c *grpcurlConn) start(ctx context.Context, method string) (*grpcurlStream,
 		}
 		time.AfterFunc(afterDeadline, func() { kill(ctx.Err()) })
 	})
-	context.AfterFunc(processCtx, func() { responses.Close() }) // nobody may be reading
+	context.AfterFunc(processCtx, func() { _ = responses.Close() }) // nobody may be reading
 	go func() {
 		s.process, s.err = runProcess(processCtx, cmd)
 		requests.Close()

@@ -67,8 +67,11 @@ func (r *grpcurlRow) tls(ctx context.Context, at place) error {
 	}
 	conn.flags = nil
 	_, err := numbersv1.NewNumberServiceClient(conn).Draw(ctx, &numbersv1.DrawRequest{})
-	if err == nil || !strings.Contains(err.Error(), "certificate") {
-		return fmt.Errorf("without the authority the call ended with %v, want an error of the certificate", err)
+	switch {
+	case err == nil:
+		return errors.New("the call succeeded without the authority")
+	case !strings.Contains(err.Error(), "certificate"):
+		return fmt.Errorf("without the authority: %w, want an error of the certificate", err)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func tcpDraw(ctx context.Context, at place, parity numbersv1.Parity) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for range tcpDraws {
 		if err := drawFrom(ctx, conn, parity); err != nil {
 			return err
@@ -69,7 +69,7 @@ func tcpCountSession(ctx context.Context, _ *tcpRow, at place) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for value := range int64(3) {
 		if err := conn.Report(value + 1); err != nil {
 			return err
@@ -89,7 +89,7 @@ func wantLastValue(ctx context.Context, at place, id int32, want int64) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if value != want {
 		return fmt.Errorf("the next session starts at %d, want %d", value, want)
 	}
@@ -107,7 +107,7 @@ func tcpCountInt64Extremes(ctx context.Context, _ *tcpRow, at place) error {
 		if err == nil { // which the server has taken when it answers what follows
 			err = drawFrom(ctx, conn, numbersv1.Parity_PARITY_EVEN)
 		}
-		conn.Close()
+		_ = conn.Close()
 		if err == nil {
 			err = wantLastValue(ctx, at, id, value)
 		}
@@ -134,7 +134,7 @@ func tcpCountResume(ctx context.Context, r *tcpRow, at place) error {
 	defer stdin.Close()
 	defer typed.Close()
 	values, stdout := io.Pipe()
-	context.AfterFunc(ctx, func() { values.Close() }) // nobody may be reading
+	context.AfterFunc(ctx, func() { _ = values.Close() }) // nobody may be reading
 	cmd := exec.Command(r.binary, host, port)
 	cmd.Stdin, cmd.Stdout = stdin, stdout
 	type ending struct {

@@ -174,12 +174,12 @@ func getMissing(ctx context.Context, s *Suite) error {
 	for i, name := range []string{"nope", "../etc/passwd", "dir"} {
 		_, err := s.fetch(ctx, &filesv1.GetRequest{Name: name})
 		if err := wantStatus(err, codes.NotFound, "FILE_NOT_FOUND"); err != nil {
-			return inCase(err, "Get of %q", name)
+			return inCase(err, "get of %q", name)
 		}
 		if i == 0 {
 			message = status.Convert(err).Message()
 		} else if got := status.Convert(err).Message(); got != message {
-			return fmt.Errorf("Get of %q: the message is %q, want %q as for the others", name, got, message)
+			return fmt.Errorf("get of %q: the message is %q, want %q as for the others", name, got, message)
 		}
 	}
 	return nil

@@ -34,7 +34,7 @@ func listCache(ctx context.Context, s *Suite) error {
 			}
 		}
 		if request.PageToken = r.GetNextPageToken(); request.PageToken == "" {
-			return fmt.Errorf("List does not have %q", testfiles.SmallName)
+			return fmt.Errorf("the list does not have %q", testfiles.SmallName)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func listPrefix(ctx context.Context, s *Suite) error {
 			return err
 		}
 		if len(pages) != 1 || !slices.Equal(pages[0], want) {
-			return fmt.Errorf("List with prefix %q has %q, want %q", prefix, pages, want)
+			return fmt.Errorf("the list with prefix %q has %q, want %q", prefix, pages, want)
 		}
 	}
 	return nil
@@ -111,7 +111,7 @@ func stat(ctx context.Context, s *Suite) error {
 		return err
 	}
 	if r.GetFile().GetName() != testfiles.UmlautName {
-		return fmt.Errorf("Stat has the name %q, want %q", r.GetFile().GetName(), testfiles.UmlautName)
+		return fmt.Errorf("the stat has the name %q, want %q", r.GetFile().GetName(), testfiles.UmlautName)
 	}
 	_, err = s.files.Stat(ctx, &filesv1.StatRequest{Name: "nope"})
 	if err := wantStatus(err, codes.NotFound, "FILE_NOT_FOUND"); err != nil {

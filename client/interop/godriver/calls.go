@@ -49,8 +49,11 @@ func withTLS(ctx context.Context, d *driver) error {
 	}
 	defer conn.Close()
 	_, err = numbersv1.NewNumberServiceClient(conn).Draw(ctx, &numbersv1.DrawRequest{})
-	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "certificate") {
-		return fmt.Errorf("without the authority the call ended with %v, want an error of the certificate", err)
+	switch {
+	case err == nil:
+		return errors.New("the call succeeded without the authority")
+	case status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "certificate"):
+		return fmt.Errorf("without the authority: %w, want an error of the certificate", err)
 	}
 	return nil
 }
