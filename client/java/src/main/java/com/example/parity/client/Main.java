@@ -183,8 +183,8 @@ public final class Main {
 
     @Command(
             description =
-                    "Count until Ctrl-C: report a value every 500 ms, draw an increment every 3 to 5"
-                            + " s.")
+                    "Count until Ctrl-C: report a value every 500 ms, draw an increment every 3 to"
+                            + " 5 s.")
     int count(
             @Option(names = "--id", required = true, description = "The client ID.") int id,
             @Option(
