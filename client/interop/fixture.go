@@ -63,7 +63,13 @@ func moduleRoot(ctx context.Context) (string, error) {
 
 // tool runs a tool in the repository.
 func (f *fixture) tool(ctx context.Context, name string, args ...string) error {
-	return runTool(ctx, f.root, f.progress, name, args...)
+	return f.toolCommand(ctx, exec.Command(name, args...))
+}
+
+// toolCommand does the same with a command.
+func (f *fixture) toolCommand(ctx context.Context, cmd *exec.Cmd) error {
+	cmd.Dir = f.root
+	return runTool(ctx, cmd, f.progress)
 }
 
 // serve writes the files, builds the server, and starts it twice: plain, and with TLS.

@@ -12,22 +12,25 @@ import (
 	"strings"
 )
 
-// sourceOf says where the code of a row is: directories relative to the root of the
+// sourceOf says where the code of a row is: pathspecs of git, relative to the root of the
 // repository, and the suffix of its files.
 type sourceOf struct {
-	dirs    []string
-	suffix  string
-	drivers []string // parts of the paths that belong to the driver
+	paths  []string
+	suffix string
+	driver string // part of the paths that belong to the driver; empty: none
 }
 
 // sources are the rows that have code here.
 var sources = map[string]sourceOf{
-	"go":         {[]string{"client/*.go", "client/counter", "client/download", "client/internal/backoff", "client/internal/terminal", "client/interop/godriver"}, ".go", []string{"godriver"}},
-	"python":     {[]string{"client/python"}, ".py", []string{"driver"}},
-	"typescript": {[]string{"client/typescript"}, ".ts", []string{"driver"}},
-	"rust":       {[]string{"client/rust"}, ".rs", []string{"driver"}},
-	"java":       {[]string{"client/java"}, ".java", []string{"driver"}},
-	"tcp_client": {[]string{"client/tcp_client", "legacytcp/client.go"}, ".go", nil},
+	"go": {[]string{
+		":(glob)client/*.go", "client/counter", "client/download", "client/internal/backoff", "client/internal/terminal",
+		"client/interop/gocases", "client/interop/godriver",
+	}, ".go", "interop/"},
+	"python":     {[]string{"client/python"}, ".py", "driver/"},
+	"typescript": {[]string{"client/typescript"}, ".ts", "driver/"},
+	"rust":       {[]string{"client/rust"}, ".rs", "driver/"},
+	"java":       {[]string{"client/java"}, ".java", "driver/"},
+	"tcp_client": {[]string{"client/tcp_client", "legacytcp/client.go"}, ".go", ""},
 }
 
 // linesOf returns the number of lines that are not blank in the client of a row, and in
@@ -37,7 +40,7 @@ func linesOf(ctx context.Context, root, row string) (client, driver string, err 
 	if !ok {
 		return "-", "-", nil
 	}
-	cmd := exec.CommandContext(ctx, "git", append([]string{"ls-files", "--"}, source.dirs...)...)
+	cmd := exec.CommandContext(ctx, "git", append([]string{"ls-files", "--"}, source.paths...)...)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
@@ -54,10 +57,8 @@ func linesOf(ctx context.Context, root, row string) (client, driver string, err 
 			return "", "", err
 		}
 		of := 0
-		for _, part := range source.drivers {
-			if strings.Contains(strings.ToLower(name), part) {
-				of = 1
-			}
+		if source.driver != "" && strings.Contains(name, source.driver) {
+			of = 1
 		}
 		for line := range bytes.Lines(text) {
 			if len(bytes.TrimSpace(line)) > 0 {

@@ -9,6 +9,9 @@ import (
 	"example.com/parity/client/internal/terminal"
 )
 
+// buildLimit bounds the build of a row: that of Rust takes minutes the first time.
+const buildLimit = 30 * time.Minute
+
 // caseLimit bounds a case of any row, in case the row does not do so itself.
 const caseLimit = driverLimit + 5*time.Second
 
@@ -33,7 +36,7 @@ func runMatrix(ctx context.Context, f *fixture, rows []row, cases []testCase, pr
 	m := &matrix{cases: cases}
 	for i, r := range rows {
 		col := column{row: r.name()}
-		if col.build = r.build(ctx, f); col.build != nil {
+		if col.build = buildRow(ctx, r, f); col.build != nil {
 			fmt.Fprintf(progress, "%s: not built: %s\n", r.name(), terminal.Error(col.build))
 		} else {
 			col.cells = runRow(ctx, r, cases, f.place(i+1, r.name()), progress)
@@ -44,6 +47,12 @@ func runMatrix(ctx context.Context, f *fixture, rows []row, cases []testCase, pr
 		m.columns = append(m.columns, col)
 	}
 	return m, nil
+}
+
+func buildRow(ctx context.Context, r row, f *fixture) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, buildLimit, fmt.Errorf("not done after %v", buildLimit))
+	defer cancel()
+	return r.build(ctx, f)
 }
 
 // runRow runs the cases of a row.

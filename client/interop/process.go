@@ -79,11 +79,9 @@ func runProcess(ctx context.Context, cmd *exec.Cmd) (*finished, error) {
 	return f, err
 }
 
-// runTool runs a tool that must succeed, such as a compiler. dir is its working directory.
-func runTool(ctx context.Context, dir string, progress io.Writer, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	line := strings.Join(append([]string{name}, args...), " ")
+// runTool runs a tool that must succeed, such as a compiler.
+func runTool(ctx context.Context, cmd *exec.Cmd, progress io.Writer) error {
+	line := strings.Join(cmd.Args, " ")
 	fmt.Fprintln(progress, line)
 	f, err := runProcess(ctx, cmd)
 	if err == nil && f.code != 0 {

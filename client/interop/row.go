@@ -62,6 +62,8 @@ func allRows() []row {
 		&driverRow{title: "typescript", prepare: driverScript("typescript")},
 		&driverRow{title: "rust", prepare: driverScript("rust")},
 		&driverRow{title: "java", prepare: driverScript("java")},
+		&grpcurlRow{},
+		&tcpRow{},
 	}
 }
 

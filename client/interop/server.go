@@ -27,7 +27,7 @@ type server struct {
 	grpc, legacy string // addresses; legacy is empty if off
 	log          tail   // complete when ended is closed
 	ended        chan struct{}
-	err          error // how it ended; set when ended is closed
+	err          error // how it ended, with its last log lines; set when ended is closed
 }
 
 // listening matches the lines that tell an address.
@@ -58,7 +58,7 @@ func startServer(ctx context.Context, binary string, flags []string) (*server, e
 	case <-ready:
 		return s, nil
 	case <-s.ended:
-		return nil, fmt.Errorf("the server did not start: %v: %s", s.err, s.log.lastLines(reasonLines))
+		return nil, errors.Join(errors.New("the server did not start"), s.err)
 	case <-ctx.Done():
 		err := fmt.Errorf("waiting for the server to start: %w", ctx.Err())
 		return nil, errors.Join(err, s.stop())
@@ -85,7 +85,9 @@ func (s *server) watch(stderr io.Reader, want int, ready chan<- struct{}) {
 			break
 		}
 	}
-	s.err = s.cmd.Wait()
+	if s.err = s.cmd.Wait(); s.err != nil {
+		s.err = fmt.Errorf("%w: %s", s.err, s.log.lastLines(reasonLines))
+	}
 	close(s.ended)
 }
 
@@ -93,7 +95,7 @@ func (s *server) watch(stderr io.Reader, want int, ready chan<- struct{}) {
 func (s *server) stop() error {
 	select {
 	case <-s.ended:
-		return fmt.Errorf("the server ended early: %v: %s", s.err, s.log.lastLines(reasonLines))
+		return errors.Join(errors.New("the server ended before it was told to"), s.err)
 	default:
 	}
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -107,7 +109,7 @@ func (s *server) stop() error {
 		return fmt.Errorf("the server was killed: it had not ended %v after an interrupt", stopLimit)
 	}
 	if s.err != nil {
-		return fmt.Errorf("the server ended with an error: %w: %s", s.err, s.log.lastLines(reasonLines))
+		return fmt.Errorf("stopping the server: %w", s.err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"example.com/parity/client/download"
 	"example.com/parity/client/interop/testfiles"
+	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
 // benchTime is how long a measurement takes.
@@ -15,8 +16,9 @@ const benchTime = 3 * time.Second
 
 // benchGet downloads a cached file again and again, and prints the speed in MB/s.
 func benchGet(ctx context.Context, d *driver) error {
+	files := filesv1.NewFileServiceClient(d.conn)
 	get := func() error {
-		r, err := download.Copy(ctx, d.files, testfiles.BenchName, io.Discard, download.Options{})
+		r, err := download.Copy(ctx, files, testfiles.BenchName, io.Discard, download.Options{})
 		if err == nil && (r.Bytes != testfiles.BenchSize || !r.Whole) {
 			err = fmt.Errorf("got %+v, want %d bytes that were compared with the checksum of the whole", r, testfiles.BenchSize)
 		}
@@ -26,14 +28,14 @@ func benchGet(ctx context.Context, d *driver) error {
 		return err
 	}
 	start := time.Now()
-	files := 0
+	fetched := 0
 	for time.Since(start) < benchTime {
 		if err := get(); err != nil {
 			return err
 		}
-		files++
+		fetched++
 	}
 	seconds := time.Since(start).Seconds()
-	_, err := fmt.Fprintf(d.stdout, "%.0f\n", float64(files)*testfiles.BenchSize/1e6/seconds)
+	_, err := fmt.Fprintf(d.stdout, "%.0f\n", float64(fetched)*testfiles.BenchSize/1e6/seconds)
 	return err
 }

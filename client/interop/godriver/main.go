@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,46 +14,25 @@ import (
 	"google.golang.org/grpc"
 
 	"example.com/parity/client/internal/terminal"
-	filesv1 "example.com/parity/gen/parity/files/v1"
-	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/client/interop/gocases"
 )
 
 // limit is how long a case may take. It is a little less than the 30 s after which the
 // runner kills drivers, so that the driver can say what it waited for.
 const limit = 25 * time.Second
 
-// Exit statuses.
-const (
-	exitFailed = 1
-	exitAbsent = 3
-)
-
 func main() {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("not done after %v", limit))
-	defer cancel()
-	err := run(ctx, os.Args[1:], os.Stdout)
-	if absent := new(absentError); errors.As(err, absent) {
-		fmt.Println(terminal.Error(err))
-		os.Exit(exitAbsent)
-	}
-	if err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, terminal.Error(err))
-		os.Exit(exitFailed)
+		os.Exit(1)
 	}
 }
-
-// absentError is why this client cannot have a case.
-type absentError string
-
-func (e absentError) Error() string { return string(e) }
 
 // driver is what a case runs with.
 type driver struct {
 	options
-	stdout  io.Writer
-	conn    *grpc.ClientConn
-	numbers numbersv1.NumberServiceClient
-	files   filesv1.FileServiceClient
+	stdout io.Writer
+	conn   *grpc.ClientConn
 }
 
 // options are what the command line says.
@@ -68,36 +46,24 @@ type options struct {
 	ids   int    // the first of the client IDs
 }
 
-// cases are the cases by their names.
+// cases are those that package gocases does not have, or has only a part of.
 var cases = map[string]func(context.Context, *driver) error{
-	"draw_even":               drawEven,
-	"draw_odd":                drawOdd,
-	"count_session":           countSession,
-	"count_resume":            countResume,
-	"count_bad_first_message": countBadFirstMessage,
-	"count_headers_first":     countHeadersFirst,
-	"count_int64_extremes":    countInt64Extremes,
-	"list_cache":              listCache,
-	"list_paged":              listPaged,
-	"list_prefix":             listPrefix,
-	"stat":                    stat,
-	"get_small":               getSmall,
-	"get_large":               getLarge,
-	"get_range":               getRange,
-	"get_resume_version":      getResumeVersion,
-	"get_changed":             getChanged,
-	"get_missing":             getMissing,
-	"get_bad_name":            getBadName,
-	"get_out_of_range":        getOutOfRange,
-	"cancel_mid_stream":       cancelMidStream,
-	"deadline":                deadline,
-	"checksum":                checksum,
-	"gzip":                    compressed,
-	"tls":                     withTLS,
-	"token":                   withToken,
-	"health":                  health,
-	"reflection":              reflection,
-	"bench_get":               benchGet,
+	"get_large": getLarge,
+	"checksum":  checksum,
+	"gzip":      compressed,
+	"tls":       withTLS,
+	"token":     withToken,
+	"bench_get": benchGet,
+}
+
+// run runs a case.
+func (d *driver) run(ctx context.Context, name string) error {
+	suite := gocases.Suite{Conn: d.conn, Dir: d.dir, Row: d.row, IDs: d.ids, Deadline: gocases.Deadline}
+	ok, err := suite.Run(ctx, name)
+	if !ok {
+		err = fmt.Errorf("there is no case %q", name)
+	}
+	return err
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
@@ -113,20 +79,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	c, ok := cases[o.name]
-	if !ok {
-		return fmt.Errorf("there is no case %q", o.name)
-	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
+	defer cancel()
 	conn, err := o.dial()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return c(ctx, &driver{
-		options: o,
-		stdout:  stdout,
-		conn:    conn,
-		numbers: numbersv1.NewNumberServiceClient(conn),
-		files:   filesv1.NewFileServiceClient(conn),
-	})
+	d := &driver{o, stdout, conn}
+	if c, ok := cases[o.name]; ok {
+		return c(ctx, d)
+	}
+	return d.run(ctx, o.name)
 }

@@ -3,7 +3,9 @@
 package testfiles
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -78,4 +80,21 @@ func Write(dir string, rows []string) error {
 		}
 	}
 	return nil
+}
+
+// Rewrite writes other content of the same size into a file, in place, so that all of its
+// data changes under those who read it.
+func Rewrite(dir, name string) error {
+	f, err := os.OpenFile(filepath.Join(dir, filepath.FromSlash(name)), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(f)
+	for i, b := range content {
+		content[i] = ^b
+	}
+	if err == nil {
+		_, err = f.WriteAt(content, 0)
+	}
+	return errors.Join(err, f.Close())
 }

@@ -1,7 +1,6 @@
-package main
+package gocases
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"example.com/parity/client/download"
 	"example.com/parity/client/interop/testfiles"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
@@ -28,8 +26,8 @@ type fetched struct {
 }
 
 // fetch calls Get and checks the form of its responses and the checksum.
-func (d *driver) fetch(ctx context.Context, request *filesv1.GetRequest, opts ...grpc.CallOption) (*fetched, error) {
-	call, err := d.files.Get(ctx, request, opts...)
+func (s *Suite) fetch(ctx context.Context, request *filesv1.GetRequest) (*fetched, error) {
+	call, err := s.files.Get(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -112,45 +110,32 @@ func (f *fetched) wantFileSum(whole []byte) error {
 	return nil
 }
 
-func getSmall(ctx context.Context, d *driver) error {
-	f, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.SmallName})
+func getSmall(ctx context.Context, s *Suite) error {
+	f, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.SmallName})
 	if err != nil {
 		return err
 	}
 	return f.wantWhole([]byte(testfiles.Small))
 }
 
-// getLarge gets the file with a single call, and with package download.
-func getLarge(ctx context.Context, d *driver) error {
-	want := testfiles.Bytes(0, testfiles.LargeSize)
-	f, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName})
+func getLarge(ctx context.Context, s *Suite) error {
+	f, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName})
 	if err != nil {
 		return err
 	}
-	if err := f.wantWhole(want); err != nil {
-		return err
-	}
-	var content bytes.Buffer
-	r, err := download.Copy(ctx, d.files, testfiles.LargeName, &content, download.Options{})
-	if err != nil {
-		return err
-	}
-	if !r.Whole || r.Version != f.file.GetVersion() {
-		return fmt.Errorf("download: %+v, want version %q, compared with the checksum of the whole", r, f.file.GetVersion())
-	}
-	return wantData(content.Bytes(), want)
+	return f.wantWhole(testfiles.Bytes(0, testfiles.LargeSize))
 }
 
-func getRange(ctx context.Context, d *driver) error {
+func getRange(ctx context.Context, s *Suite) error {
 	const offset, limit = 1<<20 - 3, 7 // across the border of two responses
-	f, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: offset, Limit: limit})
+	f, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: offset, Limit: limit})
 	if err != nil {
 		return err
 	}
 	if err := wantData(f.data, testfiles.Bytes(offset, limit)); err != nil {
 		return err
 	}
-	f, err = d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: testfiles.LargeSize})
+	f, err = s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: testfiles.LargeSize})
 	if err != nil {
 		return inCase(err, "at the end")
 	}
@@ -160,16 +145,16 @@ func getRange(ctx context.Context, d *driver) error {
 	return nil
 }
 
-func getResumeVersion(ctx context.Context, d *driver) error {
+func getResumeVersion(ctx context.Context, s *Suite) error {
 	const part = 2 << 20
-	first, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Limit: part})
+	first, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Limit: part})
 	if err != nil {
 		return err
 	}
 	if len(first.data) != part {
 		return fmt.Errorf("got %d bytes, want %d", len(first.data), part)
 	}
-	rest, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: part, Version: first.file.GetVersion()})
+	rest, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: part, Version: first.file.GetVersion()})
 	if err != nil {
 		return err
 	}
@@ -180,30 +165,30 @@ func getResumeVersion(ctx context.Context, d *driver) error {
 	if err := rest.wantFileSum(whole); err != nil {
 		return err
 	}
-	_, err = d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: part, Version: "another"})
+	_, err = s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.LargeName, Offset: part, Version: "another"})
 	return wantStatus(err, codes.Aborted, "VERSION_MISMATCH")
 }
 
-func getMissing(ctx context.Context, d *driver) error {
+func getMissing(ctx context.Context, s *Suite) error {
 	var message string
 	for i, name := range []string{"nope", "../etc/passwd", "dir"} {
-		_, err := d.fetch(ctx, &filesv1.GetRequest{Name: name})
+		_, err := s.fetch(ctx, &filesv1.GetRequest{Name: name})
 		if err := wantStatus(err, codes.NotFound, "FILE_NOT_FOUND"); err != nil {
-			return inCase(err, "Get of %q", name)
+			return inCase(err, "get of %q", name)
 		}
 		if i == 0 {
 			message = status.Convert(err).Message()
 		} else if got := status.Convert(err).Message(); got != message {
-			return fmt.Errorf("Get of %q: the message is %q, want %q as for the others", name, got, message)
+			return fmt.Errorf("get of %q: the message is %q, want %q as for the others", name, got, message)
 		}
 	}
 	return nil
 }
 
-func getBadName(ctx context.Context, d *driver) error {
+func getBadName(ctx context.Context, s *Suite) error {
 	const tooLong = 1025
 	for _, name := range []string{"", strings.Repeat("n", tooLong)} {
-		_, err := d.fetch(ctx, &filesv1.GetRequest{Name: name})
+		_, err := s.fetch(ctx, &filesv1.GetRequest{Name: name})
 		if err := wantStatus(err, codes.InvalidArgument, "INVALID_NAME"); err != nil {
 			return inCase(err, "a name of %d bytes", len(name))
 		}
@@ -214,7 +199,7 @@ func getBadName(ctx context.Context, d *driver) error {
 	return nil
 }
 
-func getOutOfRange(ctx context.Context, d *driver) error {
-	_, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.SmallName, Offset: int64(len(testfiles.Small)) + 1})
+func getOutOfRange(ctx context.Context, s *Suite) error {
+	_, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.SmallName, Offset: int64(len(testfiles.Small)) + 1})
 	return wantStatus(err, codes.OutOfRange, "OFFSET_BEYOND_END")
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,62 +9,11 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 
 	"example.com/parity/client/download"
 	"example.com/parity/client/interop/testfiles"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
-
-// getChanged rewrites a file during a call.
-func getChanged(ctx context.Context, d *driver) error {
-	name := testfiles.ChangingName(d.row)
-	path := filepath.Join(d.dir, name)
-	before, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	call, err := d.files.Get(ctx, &filesv1.GetRequest{Name: name})
-	if err != nil {
-		return err
-	}
-	f := new(fetched)
-	r, err := call.Recv()
-	if err != nil {
-		return err
-	}
-	if err := f.add(r); err != nil {
-		return err
-	}
-	if err := rewrite(path, before); err != nil {
-		return err
-	}
-	version := f.file.GetVersion()
-	if f, err = f.rest(call); err != nil {
-		return wantStatus(err, codes.Aborted, "FILE_CHANGED")
-	}
-	// The server had read the file before the change.
-	if !bytes.Equal(f.data, before) {
-		return errors.New("the call ended with success and data that was never the content of the file")
-	}
-	_, err = d.fetch(ctx, &filesv1.GetRequest{Name: name, Version: version})
-	return wantStatus(err, codes.Aborted, "VERSION_MISMATCH")
-}
-
-// rewrite writes other content of the same size into a file, in place, so that all of its
-// data changes under those who read it.
-func rewrite(path string, before []byte) error {
-	after := make([]byte, len(before))
-	for i, b := range before {
-		after[i] = ^b
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(after)
-	return errors.Join(err, f.Close())
-}
 
 // checksum downloads over a connection on which every checksum is damaged.
 func checksum(ctx context.Context, d *driver) error {

@@ -1,4 +1,4 @@
-package main
+package gocases
 
 import (
 	"context"
@@ -15,13 +15,13 @@ import (
 // cacheCapacity is that of the server, in bytes.
 const cacheCapacity = 64 << 20
 
-func listCache(ctx context.Context, d *driver) error {
-	if _, err := d.fetch(ctx, &filesv1.GetRequest{Name: testfiles.SmallName}); err != nil {
+func listCache(ctx context.Context, s *Suite) error {
+	if _, err := s.fetch(ctx, &filesv1.GetRequest{Name: testfiles.SmallName}); err != nil {
 		return err
 	}
 	request := &filesv1.ListRequest{}
 	for {
-		r, err := d.files.List(ctx, request)
+		r, err := s.files.List(ctx, request)
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func listCache(ctx context.Context, d *driver) error {
 			}
 		}
 		if request.PageToken = r.GetNextPageToken(); request.PageToken == "" {
-			return fmt.Errorf("List does not have %q", testfiles.SmallName)
+			return fmt.Errorf("the list does not have %q", testfiles.SmallName)
 		}
 	}
 }
@@ -50,10 +50,10 @@ func wantFile(f *filesv1.File, size int64, cached bool) error {
 }
 
 // list returns the pages of a list of the directory, by the names on them.
-func (d *driver) list(ctx context.Context, prefix string, size int32) (pages [][]string, err error) {
+func (s *Suite) list(ctx context.Context, prefix string, size int32) (pages [][]string, err error) {
 	request := &filesv1.ListRequest{Source: filesv1.Source_SOURCE_DIRECTORY, Prefix: prefix, PageSize: size}
 	for {
-		r, err := d.files.List(ctx, request)
+		r, err := s.files.List(ctx, request)
 		if err != nil {
 			return nil, err
 		}
@@ -68,9 +68,9 @@ func (d *driver) list(ctx context.Context, prefix string, size int32) (pages [][
 	}
 }
 
-func listPaged(ctx context.Context, d *driver) error {
+func listPaged(ctx context.Context, s *Suite) error {
 	const pageSize = 10
-	pages, err := d.list(ctx, "page/", pageSize)
+	pages, err := s.list(ctx, "page/", pageSize)
 	if err != nil {
 		return err
 	}
@@ -88,22 +88,22 @@ func listPaged(ctx context.Context, d *driver) error {
 	return nil
 }
 
-func listPrefix(ctx context.Context, d *driver) error {
+func listPrefix(ctx context.Context, s *Suite) error {
 	below := []string{"dir/a.txt", "dir/b.txt", testfiles.ColdName}
 	for prefix, want := range map[string][]string{"dir/": below, "dir": append(below, "dirt.txt")} {
-		pages, err := d.list(ctx, prefix, 0)
+		pages, err := s.list(ctx, prefix, 0)
 		if err != nil {
 			return err
 		}
 		if len(pages) != 1 || !slices.Equal(pages[0], want) {
-			return fmt.Errorf("List with prefix %q has %q, want %q", prefix, pages, want)
+			return fmt.Errorf("the list with prefix %q has %q, want %q", prefix, pages, want)
 		}
 	}
 	return nil
 }
 
-func stat(ctx context.Context, d *driver) error {
-	r, err := d.files.Stat(ctx, &filesv1.StatRequest{Name: testfiles.UmlautName})
+func stat(ctx context.Context, s *Suite) error {
+	r, err := s.files.Stat(ctx, &filesv1.StatRequest{Name: testfiles.UmlautName})
 	if err != nil {
 		return err
 	}
@@ -111,14 +111,14 @@ func stat(ctx context.Context, d *driver) error {
 		return err
 	}
 	if r.GetFile().GetName() != testfiles.UmlautName {
-		return fmt.Errorf("Stat has the name %q, want %q", r.GetFile().GetName(), testfiles.UmlautName)
+		return fmt.Errorf("the stat has the name %q, want %q", r.GetFile().GetName(), testfiles.UmlautName)
 	}
-	_, err = d.files.Stat(ctx, &filesv1.StatRequest{Name: "nope"})
+	_, err = s.files.Stat(ctx, &filesv1.StatRequest{Name: "nope"})
 	if err := wantStatus(err, codes.NotFound, "FILE_NOT_FOUND"); err != nil {
 		return err
 	}
 	for range 2 { // the first one must not have cached it
-		if r, err = d.files.Stat(ctx, &filesv1.StatRequest{Name: testfiles.ColdName}); err != nil {
+		if r, err = s.files.Stat(ctx, &filesv1.StatRequest{Name: testfiles.ColdName}); err != nil {
 			return err
 		}
 		if err := wantFile(r.GetFile(), 1, false); err != nil {

@@ -1,4 +1,4 @@
-package main
+package gocases
 
 import (
 	"context"
@@ -33,14 +33,14 @@ const (
 	idDeadline
 )
 
-func (d *driver) id(n int) int32 { return int32(d.ids + n) }
+func (s *Suite) id(n int) int32 { return int32(s.IDs + n) }
 
-func drawEven(ctx context.Context, d *driver) error { return d.draw(ctx, numbersv1.Parity_PARITY_EVEN) }
-func drawOdd(ctx context.Context, d *driver) error  { return d.draw(ctx, numbersv1.Parity_PARITY_ODD) }
+func drawEven(ctx context.Context, s *Suite) error { return s.draw(ctx, numbersv1.Parity_PARITY_EVEN) }
+func drawOdd(ctx context.Context, s *Suite) error  { return s.draw(ctx, numbersv1.Parity_PARITY_ODD) }
 
-func (d *driver) draw(ctx context.Context, parity numbersv1.Parity) error {
+func (s *Suite) draw(ctx context.Context, parity numbersv1.Parity) error {
 	for range draws {
-		r, err := d.numbers.Draw(ctx, &numbersv1.DrawRequest{Parity: parity})
+		r, err := s.numbers.Draw(ctx, &numbersv1.DrawRequest{Parity: parity})
 		if err != nil {
 			return err
 		}
@@ -79,19 +79,19 @@ func drawRequest(p numbersv1.Parity) *numbersv1.CountRequest {
 }
 
 // open opens a session.
-func (d *driver) open(ctx context.Context, id int32) (*stream, *numbersv1.Registered, error) {
-	s, err := d.numbers.Count(ctx)
+func (s *Suite) open(ctx context.Context, id int32) (*stream, *numbersv1.Registered, error) {
+	c, err := s.numbers.Count(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.Send(registration(id)); err != nil && !errors.Is(err, io.EOF) {
+	if err := c.Send(registration(id)); err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
-	r, err := s.Recv()
+	r, err := c.Recv()
 	if err == nil && r.GetRegistered() == nil {
 		err = fmt.Errorf("the answer to Register is %v", r)
 	}
-	return &stream{BidiStreamingClient: s}, r.GetRegistered(), err
+	return &stream{BidiStreamingClient: c}, r.GetRegistered(), err
 }
 
 // next returns the next response that is no Committed, or io.EOF.
@@ -121,8 +121,8 @@ func (s *stream) finish(reports, value int64) error {
 	return nil
 }
 
-func countSession(ctx context.Context, d *driver) error {
-	s, _, err := d.open(ctx, d.id(idSession))
+func countSession(ctx context.Context, s *Suite) error {
+	c, _, err := s.open(ctx, s.id(idSession))
 	if err != nil {
 		return err
 	}
@@ -132,12 +132,12 @@ func countSession(ctx context.Context, d *driver) error {
 		requests = append(requests, drawRequest(p))
 	}
 	for _, r := range requests {
-		if err := s.Send(r); err != nil {
+		if err := c.Send(r); err != nil {
 			return err
 		}
 	}
 	for _, p := range parities {
-		r, err := s.next()
+		r, err := c.next()
 		if err != nil {
 			return err
 		}
@@ -145,12 +145,12 @@ func countSession(ctx context.Context, d *driver) error {
 			return err
 		}
 	}
-	return s.finish(3, 3)
+	return c.finish(3, 3)
 }
 
 // countResume counts its first session with package counter.
-func countResume(ctx context.Context, d *driver) error {
-	session, _, err := counter.GRPC(d.numbers, d.id(idResume))(ctx)
+func countResume(ctx context.Context, s *Suite) error {
+	session, _, err := counter.GRPC(s.numbers, s.id(idResume))(ctx)
 	if err != nil {
 		return err
 	}
@@ -171,36 +171,41 @@ func countResume(ctx context.Context, d *driver) error {
 	if err := session.Close(); err != nil {
 		return err
 	}
-	s, r, err := d.open(ctx, d.id(idResume))
+	c, r, err := s.open(ctx, s.id(idResume))
 	if err != nil {
 		return err
 	}
 	if r.GetValue() != 3 || !r.GetReturning() || r.GetIncrement() != last {
 		return fmt.Errorf("the second session starts with {%v}, want value 3, returning, increment %d", r, last)
 	}
-	return s.finish(0, 0)
+	return c.finish(0, 0)
 }
 
-func countBadFirstMessage(ctx context.Context, d *driver) error {
-	s, err := d.numbers.Count(ctx)
+func countBadFirstMessage(ctx context.Context, s *Suite) error {
+	c, err := s.numbers.Count(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.Send(report(1)); err != nil && !errors.Is(err, io.EOF) {
+	if err := c.Send(report(1)); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	_, err = s.Recv()
+	if s.HalfClose {
+		if err := c.CloseSend(); err != nil {
+			return err
+		}
+	}
+	_, err = c.Recv()
 	return wantStatus(err, codes.FailedPrecondition, "NOT_REGISTERED")
 }
 
-func countHeadersFirst(ctx context.Context, d *driver) error {
-	s, err := d.numbers.Count(ctx)
+func countHeadersFirst(ctx context.Context, s *Suite) error {
+	c, err := s.numbers.Count(ctx)
 	if err != nil {
 		return err
 	}
 	headers := make(chan error, 1)
 	go func() {
-		_, err := s.Header()
+		_, err := c.Header()
 		headers <- err
 	}()
 	select {
@@ -211,43 +216,45 @@ func countHeadersFirst(ctx context.Context, d *driver) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Send(registration(d.id(idHeaders))); err != nil {
+	if err := c.Send(registration(s.id(idHeaders))); err != nil {
 		return err
 	}
-	if r, err := s.Recv(); err != nil || r.GetRegistered() == nil {
-		return fmt.Errorf("the answer to Register is {%v}, %w", r, err)
+	if r, err := c.Recv(); err != nil {
+		return err
+	} else if r.GetRegistered() == nil {
+		return fmt.Errorf("the answer to Register is {%v}", r)
 	}
-	return (&stream{BidiStreamingClient: s}).finish(0, 0)
+	return (&stream{BidiStreamingClient: c}).finish(0, 0)
 }
 
 // beyondDouble is the smallest integer that a float64 cannot hold.
 const beyondDouble = 1<<53 + 1
 
-func countInt64Extremes(ctx context.Context, d *driver) error {
-	id := d.id(idExtremes)
+func countInt64Extremes(ctx context.Context, s *Suite) error {
+	id := s.id(idExtremes)
 	for _, value := range []int64{math.MaxInt64, math.MinInt64, beyondDouble} {
-		s, _, err := d.open(ctx, id)
+		c, _, err := s.open(ctx, id)
 		if err != nil {
 			return err
 		}
-		if err := s.Send(report(value)); err != nil {
+		if err := c.Send(report(value)); err != nil {
 			return err
 		}
-		if err := s.finish(1, value); err != nil {
+		if err := c.finish(1, value); err != nil {
 			return err
 		}
-		s, r, err := d.open(ctx, id)
+		c, r, err := s.open(ctx, id)
 		if err != nil {
 			return err
 		}
 		if r.GetValue() != value {
 			return fmt.Errorf("the next session starts at %d, want %d", r.GetValue(), value)
 		}
-		if err := s.finish(0, 0); err != nil {
+		if err := c.finish(0, 0); err != nil {
 			return err
 		}
 	}
-	c, err := d.registered(ctx, id)
+	c, err := s.registered(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -258,10 +265,10 @@ func countInt64Extremes(ctx context.Context, d *driver) error {
 }
 
 // registered returns what ListClients has for an ID.
-func (d *driver) registered(ctx context.Context, id int32) (*numbersv1.Client, error) {
+func (s *Suite) registered(ctx context.Context, id int32) (*numbersv1.Client, error) {
 	request := &numbersv1.ListClientsRequest{}
 	for {
-		r, err := d.numbers.ListClients(ctx, request)
+		r, err := s.numbers.ListClients(ctx, request)
 		if err != nil {
 			return nil, err
 		}
