@@ -48,8 +48,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBenchErrors has answers that are wrong: the report is printed, and the
-// runProgram has failed.
+// TestBenchErrors has answers that are wrong: the result is printed, and the program fails.
 func TestBenchErrors(t *testing.T) {
 	files := &fakeserver.Files{Before: func(call *fakeserver.Call, _ int64, resp *filesv1.GetResponse) error {
 		if call.Number >= 2 {

@@ -27,7 +27,7 @@ func TestClients(t *testing.T) {
 	server := fakeserver.Start(t, nil, numbers)
 	status, out, errs := runProgram(t.Context(), "", "--addr", server.Addr, "clients")
 	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
-	if status != 0 || errs != "" || len(lines) != 6 || !strings.HasPrefix(lines[0], "    ID ") || strings.Join(strings.Fields(lines[5]), " ") != "4 40 7 1 legacy - "+localTime(seen) {
+	if status != 0 || errs != "" || len(lines) != 6 || lines[0] != "   ID     VALUE  INCREMENT  SESSIONS  DOOR    LAST BY GRPC         LAST BY LEGACY" || strings.Join(strings.Fields(lines[5]), " ") != "4 40 7 1 legacy - "+localTime(seen) {
 		t.Errorf("status %d, %q, %q", status, out, errs)
 	}
 
@@ -38,7 +38,7 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// endless is a server whose pages lead to themselves.
+// endless is a server whose next page is always the same page.
 type endless struct {
 	numbersv1.UnimplementedNumberServiceServer
 }

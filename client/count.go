@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"example.com/parity/client/counter"
+	"example.com/parity/client/internal/screen"
 	"example.com/parity/client/internal/terminal"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
@@ -19,12 +20,6 @@ const ids = 10001
 type countCommand struct {
 	ID  *int32        `name:"id" placeholder:"N" help:"The client's ID, 0 to 10000; if left out, a random one."`
 	For time.Duration `placeholder:"DURATION" help:"Count for this long, such as 90s. If left out: on a terminal, by prompt; else until interrupted."`
-}
-
-type countRecord struct {
-	ClientID  int32 `json:"client_id"`
-	Value     int64 `json:"value"`
-	Increment int32 `json:"increment"`
 }
 
 // AfterApply implements command.
@@ -41,30 +36,65 @@ func (c *countCommand) Run(ctx context.Context, p *program) error {
 	if c.ID != nil {
 		id = *c.ID
 	}
-	fmt.Fprintln(p.err, "client ID:", id)
-
-	count := func(ctx context.Context) error {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		var printing error
-		counting := counter.Counter{
-			Dial: counter.GRPC(numbersv1.NewNumberServiceClient(p.conn), id),
-			Counted: func(value int64, increment int32) {
-				if printing = p.print(countRecord{id, value, increment}, "%d", value); printing != nil {
-					cancel()
-				}
-			},
-			Notice: func(line string) { fmt.Fprintln(p.err, line) },
+	out, isFile := p.out.(*os.File)
+	if !isFile || !terminal.Is(p.out) || p.json {
+		p.note(clientName(id))
+		return c.forTime(ctx, func(ctx context.Context) error { return c.count(ctx, p, id, newCountLines(p, id)) })
+	}
+	if in, ok := p.in.(*os.File); ok && terminal.Is(in) && c.For == 0 {
+		line, err := screen.NewPrompt(in, out)
+		if err != nil {
+			return err
 		}
-		return errors.Join(counting.Run(ctx), printing)
+		defer line.Close()
+		view := newCountLine(p, id, line)
+		defer view.stop()
+		return counter.Prompt(ctx, line, line, func(ctx context.Context) error {
+			defer view.disconnected()
+			return p.explained(c.count(ctx, p, id, view))
+		})
 	}
+	line := screen.NewLive(out)
+	defer line.Close()
+	view := newCountLine(p, id, line)
+	defer view.stop()
+	return c.forTime(ctx, func(ctx context.Context) error { return c.count(ctx, p, id, view) })
+}
+
+// forTime calls count, for the time of --for if there is one.
+func (c *countCommand) forTime(ctx context.Context, count func(context.Context) error) error {
 	if c.For > 0 {
-		ctx, cancel := context.WithTimeout(ctx, c.For)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.For)
 		defer cancel()
-		return count(ctx)
-	}
-	if terminal.Is(p.in) && terminal.Is(p.out) {
-		return counter.Prompt(ctx, p.in, p.err, count)
 	}
 	return count(ctx)
+}
+
+// countView shows how the counting goes on. Its methods are called on one goroutine. An
+// error ends the counting.
+type countView interface {
+	counted(value int64, increment int32) error
+	confirmed(value int64) error
+	connection(state counter.State) error
+}
+
+// count counts until ctx is done.
+func (c *countCommand) count(ctx context.Context, p *program, id int32, view countView) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var shown error
+	show := func(err error) {
+		if err != nil && shown == nil {
+			shown = err
+			cancel(err)
+		}
+	}
+	counting := counter.Counter{
+		Dial:       counter.GRPC(numbersv1.NewNumberServiceClient(p.conn), id),
+		Counted:    func(value int64, increment int32) { show(view.counted(value, increment)) },
+		Confirmed:  func(value int64) { show(view.confirmed(value)) },
+		Connection: func(state counter.State) { show(view.connection(state)) },
+	}
+	return errors.Join(counting.Run(ctx), shown)
 }

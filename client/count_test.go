@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func TestCount(t *testing.T) {
 	defer cancel()
 	status, out, _ = runProgram(ctx, "", "--addr", server.Addr, "--json", "count", "--id", "3748")
 	again := numbers.Reports()[len(values):]
-	if status != 0 || len(again) == 0 || again[0] != int64(len(values)+1) || out != lines(`{"client_id":3748,"value":%d,"increment":1}`, again) {
+	if status != 0 || len(again) == 0 || again[0] != int64(len(values)+1) || out != lines(`{"client_id":3748,"value":%d,"increment":1,"confirmed":`+strconv.Itoa(len(values))+`,"connected":true}`, again) {
 		t.Errorf("status %d, %q, and the server was told %d", status, out, again)
 	}
 
@@ -37,7 +38,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// lines has a line of that format for each value.
+// lines returns a line of that format for each value.
 func lines(format string, values []int64) string {
 	var b strings.Builder
 	for _, v := range values {

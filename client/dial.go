@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
 
+	"example.com/parity/internal/bearer"
 	"example.com/parity/internal/reconnect"
 	"example.com/parity/internal/tlsfiles"
 )
@@ -34,6 +35,7 @@ type dialFlags struct {
 	TLSCA   string `name:"tls-ca" placeholder:"FILE" help:"Use TLS, verified by these authorities, PEM."`
 	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Use TLS, and present this certificate, PEM. Needs --tls-key."`
 	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"Private key of --tls-cert, PEM."`
+	Token   string `env:"PARITY_CLIENT_TOKEN,PARITY_TOKEN" placeholder:"TOKEN" help:"Token to send with each call, over TLS or to this machine only. Put it into the variable: all users of the machine can read the command line."`
 }
 
 // dial returns a connection, which connects when it is first used.
@@ -48,22 +50,34 @@ func (f dialFlags) dial() (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(f.Addr,
+	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		reconnect.Option(),
 		grpc.WithStaticStreamWindowSize(window),
 		grpc.WithStaticConnWindowSize(window),
 		grpc.WithReadBufferSize(readBuffer),
 		experimental.WithBufferPool(newFramePool()),
-	)
+	}
+	if f.Token != "" {
+		token, err := bearer.Option(f.Token, f.Addr, f.withTLS())
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--token: %w", err)}
+		}
+		opts = append(opts, token)
+	}
+	conn, err := grpc.NewClient(f.Addr, opts...)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--addr: %w", err)}
 	}
 	return conn, nil
 }
 
+func (f dialFlags) withTLS() bool {
+	return f.TLS || f.TLSCA != "" || f.TLSCert != "" || f.TLSKey != ""
+}
+
 func (f dialFlags) credentials() (credentials.TransportCredentials, error) {
-	if !f.TLS && f.TLSCA == "" && f.TLSCert == "" && f.TLSKey == "" {
+	if !f.withTLS() {
 		return insecure.NewCredentials(), nil
 	}
 	if (f.TLSCert == "") != (f.TLSKey == "") {

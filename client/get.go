@@ -41,7 +41,7 @@ func (c *getCommand) AfterApply(line *commandLine) error {
 	case c.Output != "" && len(c.Names) > 1:
 		return fmt.Errorf("--output: takes one file, and there are %d names; use --dir", len(c.Names))
 	case c.Output == toStdout && line.JSON:
-		return errors.New("--json: standard output is for the file where --output is -")
+		return errors.New("--json and --output=-: both write to standard output; set one of them")
 	case c.Output != "":
 		return nil
 	}

@@ -69,8 +69,9 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// TestGetVerified: a file that takes more than one call is checked by its parts alone,
-// unless the server says what the whole sums to; then that counts.
+// TestGetVerified checks what the result says of a file that takes more than one call:
+// whether the whole was verified, or only its parts because the server sent no checksum of
+// the whole.
 func TestGetVerified(t *testing.T) {
 	const size = 16<<20 + 1 // a segment of a download, and a byte
 	files := new(fakeserver.Files)
@@ -111,7 +112,7 @@ func TestGetVerified(t *testing.T) {
 	}
 }
 
-// TestGetOneFileByTwoNames: by links too, two names can lead to one file.
+// TestGetOneFileByTwoNames has two names that lead to one file through links.
 func TestGetOneFileByTwoNames(t *testing.T) {
 	files := new(fakeserver.Files)
 	for _, name := range []string{"d/f", "link/f", "d/new/f", "link/new/f", "d/link/f"} {
@@ -139,7 +140,7 @@ func TestGetOneFileByTwoNames(t *testing.T) {
 	}
 }
 
-// TestGetKeepsFiles: names are names on the server, and what is there stays.
+// TestGetKeepsFiles checks that names are names on the server, and that local files stay.
 func TestGetKeepsFiles(t *testing.T) {
 	files := new(fakeserver.Files)
 	for _, name := range []string{"photo1.jpg", "photo2.jpg", "sub/photo3.jpg"} {

@@ -4,23 +4,53 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asProgram makes the test binary the client, for tests that run it in a shell or a terminal.
+const asProgram = "PARITY_TEST_AS_CLIENT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	// No test uses the contexts of the user.
+	for _, name := range []string{"XDG_CONFIG_HOME", "HOME", "AppData"} {
+		os.Setenv(name, filepath.Join(os.TempDir(), "parity-test-without-configuration"))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// newBinary returns a directory with a program named client.
+func newBinary(tb testing.TB) (dir string) {
+	tb.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir = tb.TempDir()
+	if err := os.Symlink(self, filepath.Join(dir, "client")); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
 
 // runProgram runs the client as main does.
 func runProgram(ctx context.Context, in string, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	err := run(ctx, args, streams{strings.NewReader(in), &out, &errs})
-	if err != nil {
-		fmt.Fprintln(&errs, err)
-	}
-	return exitStatus(err), out.String(), errs.String()
+	status = execute(ctx, args, streams{strings.NewReader(in), &out, &errs})
+	return status, out.String(), errs.String()
+}
+
+// run runs a command and returns its error.
+func run(ctx context.Context, args []string, s streams) error {
+	return new(commandLine).run(ctx, args, s)
 }
 
 func TestUsage(t *testing.T) {
@@ -31,6 +61,22 @@ func TestUsage(t *testing.T) {
 	}{
 		{"--help", 0, "Usage: client"},
 		{"get --help", 0, "Usage: client get"},
+		{"help", 0, "Usage: client <command>"},
+		{"help get", 0, "Usage: client get"},
+		{"help bench get", 0, "Usage: client bench get"},
+		{"help fly", 2, "unexpected argument fly"},
+		{"completion", 2, "<shell>"},
+		{"completion csh", 2, `"bash","zsh","fish"`},
+		{"ping --count=-1", 2, "--count"},
+		{"ping --interval 0", 2, "--interval"},
+		{"ping --timeout=0s", 2, "--timeout"},
+		{"watch --interval 1ms", 2, "--interval"},
+		{"watch --count=-1", 2, "--count"},
+		{"watch --metrics localhost:9090", 2, "--metrics"},
+		{"context add .x --addr localhost:1", 2, "a name has"},
+		{"context use", 2, "--none"},
+		{"--addr 127.0.0.1:1 watch", 1, "connection refused"},
+		{"--addr 127.0.0.1:1 stat x", 1, "connection refused"},
 		{"", 2, `expected one of "draw"`},
 		{"fly", 2, "unexpected argument fly"},
 		{"draw seven", 2, `must be one of "even","odd","any"`},
@@ -75,3 +121,25 @@ func TestUsage(t *testing.T) {
 }
 
 var errFull = errors.New("no space left")
+
+// untilPrinted returns a context that ends when text has been written to out.
+func untilPrinted(tb testing.TB, text string) (ctx context.Context, out *triggerBuffer, cancel context.CancelFunc) {
+	tb.Helper()
+	ctx, cancel = context.WithTimeout(tb.(interface{ Context() context.Context }).Context(), time.Minute)
+	return ctx, &triggerBuffer{text: text, found: cancel}, cancel
+}
+
+// triggerBuffer calls found when it has a text. It is for one goroutine.
+type triggerBuffer struct {
+	bytes.Buffer
+	text  string
+	found func()
+}
+
+func (b *triggerBuffer) Write(p []byte) (int, error) {
+	n, err := b.Buffer.Write(p)
+	if strings.Contains(b.String(), b.text) {
+		b.found()
+	}
+	return n, err
+}

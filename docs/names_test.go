@@ -18,10 +18,14 @@ func documents(tb testing.TB) []string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	clients, err := filepath.Glob(filepath.Join(root, "client/*/README.md"))
+	if err != nil {
+		tb.Fatal(err)
+	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "legacytcp/testdata/README.md"} {
 		all = append(all, filepath.Join(root, name))
 	}
-	return all
+	return append(all, clients...)
 }
 
 // sources returns the paths of the tracked files that have this suffix, relative to root.
@@ -103,7 +107,7 @@ func TestTestNames(t *testing.T) {
 
 var (
 	metricName = regexp.MustCompile(`"((?:parity|grpc_server)_[a-z_]+)"`)
-	metricRow  = regexp.MustCompile("(?m)^\\| `((?:parity|grpc_server)_[a-z_]+)` \\| (?:counter|gauge) \\| .* \\| .+ \\|$")
+	metricRow  = regexp.MustCompile("(?m)^\\| `((?:parity|grpc_server)_[a-z_]+)` \\| (?:counter|gauge|histogram) \\| .* \\| .+ \\|$")
 )
 
 // TestMetricNames compares the table of metrics with the collectors.

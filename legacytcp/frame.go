@@ -87,7 +87,7 @@ func sniff(first []byte) dialect {
 	for i, b := range first {
 		switch {
 		case isDigit(b) && i == maxFrame-1:
-			return numberDialect // which reports the frame as too long
+			return numberDialect // which rejects the frame as too long
 		case isDigit(b):
 		case i > 0 && isEnd(b):
 			return numberDialect

@@ -124,7 +124,7 @@ func (s *session) logMerged(end bool) {
 	if !end && now.Sub(v.loggedAt) < mergedEvery {
 		return
 	}
-	s.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy client reports faster than is taken: newer values stand for older ones",
+	s.g.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "legacy client exceeds the report rate: newer values replace older ones",
 		slog.String("peer", s.peer), slog.Int("client_id", int(s.counting.id)), slog.Int("values", v.merged))
 	s.g.cfg.Metrics.Merged(v.merged)
 	v.merged, v.loggedAt = 0, now

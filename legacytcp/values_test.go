@@ -107,7 +107,7 @@ func TestValuesAreMerged(t *testing.T) {
 	if merged := int64(d.Counts.merged); merged+reports.Load() != values+22 {
 		t.Errorf("%d values reported and %d merged, want %d in all", reports.Load(), merged, values+22)
 	}
-	if lines := strings.Count(d.Log.String(), "newer values stand for older ones"); lines == 0 || lines > int(time.Since(began)/mergedEvery)+2 {
+	if lines := strings.Count(d.Log.String(), "newer values replace older ones"); lines == 0 || lines > int(time.Since(began)/mergedEvery)+2 {
 		t.Errorf("%d lines of merged values:\n%s", lines, d.Log)
 	}
 }

@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -20,9 +21,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal starts the shutdown; the second finds no handler and kills.
 	context.AfterFunc(ctx, stop)
-	err := app.Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stderr := app.NewOutput(os.Stderr)
+	log.SetOutput(stderr) // of libraries
+	err := app.Run(ctx, os.Args[1:], os.Stdout, stderr)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "server:", err)
+		fmt.Fprintln(stderr, "server:", err)
 	}
+	stderr.Close()
 	os.Exit(app.ExitStatus(err))
 }

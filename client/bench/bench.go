@@ -3,9 +3,9 @@
 //
 // Run runs a Load: [Get], [Draw] and [Count] over gRPC, [LegacyGet], [LegacyDraw] and
 // [LegacyCount] over the original TCP protocols. A client sends its next request as soon
-// as it has an answer, so that the latency is that of a server as busy as so many clients
-// can make it; only LegacyCount keeps the pace of the original clients. Every answer is
-// checked, and a wrong one is an error. The memory of a run does not grow with its length.
+// as it has an answer, so the latency is that of a server under the full load of that many
+// clients. Only LegacyCount keeps the pace of the original clients. Every answer is checked,
+// and a wrong one is an error. The memory of a run does not grow with its length.
 package bench
 
 import (
@@ -31,8 +31,8 @@ const (
 type Options struct {
 	Clients  int           // how many there are at once, at least 1
 	For      time.Duration // how long they work, from when all are connected
-	Progress io.Writer     // a terminal to show the state of things on; nil: none
-	PID      int           // the server's process, whose use of the machine is reported; 0: none. Linux only
+	Progress io.Writer     // a terminal on which to show the progress; nil: none
+	PID      int           // the server's process, whose memory and processor time are measured; 0: none. Linux only
 }
 
 // Load is the work of clients.

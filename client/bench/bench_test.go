@@ -1,19 +1,18 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/parity/client/internal/fakeserver"
+	"example.com/parity/internal/syncbuf"
 	"example.com/parity/internal/tcptest"
 )
 
@@ -57,7 +56,7 @@ func TestServerUse(t *testing.T) {
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	s := fakeserver.Start(t, nil, new(fakeserver.Numbers))
-	out := new(lockedBuffer)
+	out := new(syncbuf.Buffer)
 	opts := Options{Clients: 1, For: 2 * progressInterval, Progress: out}
 	if _, err := Run(t.Context(), &Draw{Conns: dialN(t, s.Addr, 1)}, opts); err != nil {
 		t.Fatal(err)
@@ -67,24 +66,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-// TestStalled has a server that never answers: that is an error once it has lasted.
+// TestStalled has a server that never answers, which is an error after a while.
 func TestStalled(t *testing.T) {
 	for wait, want := range map[time.Duration]int64{patience - 1: 0, patience + 1: 1} {
 		synctest.Test(t, func(t *testing.T) {

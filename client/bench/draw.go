@@ -49,7 +49,7 @@ func checkDrawn(got interface {
 	GetParity() numbersv1.Parity
 }, asked numbersv1.Parity) error {
 	if got.GetParity() != asked {
-		return fmt.Errorf("asked for %v, got %d and that it is %v", asked, got.GetNumber(), got.GetParity())
+		return fmt.Errorf("asked for %v, got %d, described as %v", asked, got.GetNumber(), got.GetParity())
 	}
 	return checkNumber(int64(got.GetNumber()), asked)
 }

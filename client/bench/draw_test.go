@@ -23,7 +23,7 @@ func TestCount(t *testing.T) {
 	wantClean(t, runUntil(t, 100, 0, 4, &Count{Conns: dialN(t, s.Addr, 1), FirstID: 7}))
 }
 
-// TestCountComesBack ends sessions under the clients, which open new ones.
+// TestCountComesBack ends the sessions of the clients, which then open new ones.
 func TestCountComesBack(t *testing.T) {
 	draws := 0
 	s := fakeserver.Start(t, nil, &fakeserver.Numbers{OnDraw: func(context.Context) error {
@@ -39,10 +39,10 @@ func TestCountComesBack(t *testing.T) {
 	wantError(t, r, "gone")
 }
 
-// answer is what a stub answers draws with.
+// answer returns the answer of a stub to a draw.
 type answer func(asked numbersv1.Parity) (number int32, parity numbersv1.Parity)
 
-// right is the answer that is right.
+// right is the correct answer.
 func right(asked numbersv1.Parity) (int32, numbersv1.Parity) {
 	if asked == numbersv1.Parity_PARITY_ODD {
 		return 99, asked
@@ -50,8 +50,8 @@ func right(asked numbersv1.Parity) (int32, numbersv1.Parity) {
 	return 0, asked
 }
 
-// stubNumbers answers the first draw right, for a load to begin with, and then as
-// it was told.
+// stubNumbers answers the first draw correctly, so that a load can begin, and the others
+// with its answer.
 type stubNumbers struct {
 	numbersv1.UnimplementedNumberServiceServer
 	then  answer
@@ -112,7 +112,7 @@ func TestWrongNumbersAreErrors(t *testing.T) {
 		"asked for PARITY_ODD, got 0": func(asked numbersv1.Parity) (int32, numbersv1.Parity) {
 			return 0, asked
 		},
-		"and that it is PARITY_UNSPECIFIED": func(asked numbersv1.Parity) (int32, numbersv1.Parity) {
+		"described as PARITY_UNSPECIFIED": func(asked numbersv1.Parity) (int32, numbersv1.Parity) {
 			number, _ := right(asked)
 			return number, numbersv1.Parity_PARITY_UNSPECIFIED
 		},

@@ -35,7 +35,7 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// TestGetCountsWrongAnswers lets a server go wrong when the load has begun.
+// TestGetCountsWrongAnswers has a server that sends wrong answers once the load has begun.
 func TestGetCountsWrongAnswers(t *testing.T) {
 	for says, before := range map[string]func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error{
 		"checksum is": func(_ *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error {

@@ -22,7 +22,7 @@ const (
 	forEver = time.Minute
 )
 
-// runFor runs a load that can be run.
+// runFor runs a load for a time, and fails the test if it cannot run.
 func runFor(tb testing.TB, d time.Duration, clients int, load Load) *Result {
 	tb.Helper()
 	r, err := Run(tb.Context(), load, Options{Clients: clients, For: d})
@@ -32,7 +32,7 @@ func runFor(tb testing.TB, d time.Duration, clients int, load Load) *Result {
 	return r
 }
 
-// runUntil runs a load until its clients together have done so much.
+// runUntil runs a load until its clients together have done enough.
 func runUntil(tb testing.TB, operations, errors int64, clients int, load Load) *Result {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
@@ -58,7 +58,7 @@ func runUntil(tb testing.TB, operations, errors int64, clients int, load Load) *
 	return r
 }
 
-// watched is a load whose clients' tallies are looked at while they work.
+// watched is a load whose clients' tallies the test reads while they work.
 type watched struct {
 	Load
 	mu      sync.Mutex
@@ -82,7 +82,7 @@ func (w *watched) done() (operations, errors int64) {
 	return operations, errors
 }
 
-// wantClean checks that there was work, and nothing wrong with it.
+// wantClean checks that there were operations and no errors.
 func wantClean(tb testing.TB, r *Result) {
 	tb.Helper()
 	if r.Operations == 0 || r.Errors != 0 {
@@ -90,7 +90,7 @@ func wantClean(tb testing.TB, r *Result) {
 	}
 }
 
-// wantError checks that errors were counted, and that one of them says so.
+// wantError checks that errors were counted, and that one of the examples has a text.
 func wantError(tb testing.TB, r *Result, says string) {
 	tb.Helper()
 	if r.Errors == 0 || !strings.Contains(strings.Join(r.Examples, "\n"), says) {

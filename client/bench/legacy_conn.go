@@ -110,7 +110,7 @@ func (c *numberConn) replyBy(t time.Time) (int64, error) {
 // checkQuiet returns an error if there is unexpected input.
 func (c *numberConn) checkQuiet() error {
 	if c.have > 0 {
-		return fmt.Errorf("got %q without having asked", c.in[:c.have])
+		return fmt.Errorf("got %q without a request", c.in[:c.have])
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (c *legacyCountClient) listen(from, to time.Time) (int64, error) {
 // answered handles a number from the server, which must answer a draw.
 func (c *legacyCountClient) answered(number int64) bool {
 	if c.parity == numbersv1.Parity_PARITY_UNSPECIFIED {
-		c.t.errors.add(fmt.Errorf("got %d without having asked", number))
+		c.t.errors.add(fmt.Errorf("got %d without a request", number))
 		return false
 	}
 	if err := checkNumber(number, c.parity); err != nil {
@@ -142,7 +142,7 @@ func (c *legacyCountClient) end(ctx context.Context) {
 	c.hangUp(ctx)
 	again, kept, err := dialNumbers(ctx, c.addr, c.id)
 	if err != nil {
-		c.t.errors.add(fmt.Errorf("coming back: %w", err))
+		c.t.errors.add(fmt.Errorf("reconnecting: %w", err))
 		return
 	}
 	again.reset()

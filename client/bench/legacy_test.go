@@ -14,7 +14,7 @@ import (
 	"example.com/parity/internal/tcptest"
 )
 
-// stubLegacy speaks the original number protocol, wrong where it is told to.
+// stubLegacy speaks the original number protocol, with the faults that a test sets.
 type stubLegacy struct {
 	refuse map[string]bool                // IDs that are not let in
 	reply  func(word string) string       // answers "odd" and "even"; nil: as it should
@@ -100,7 +100,7 @@ func TestLegacyDrawCountsWrongReplies(t *testing.T) {
 		"asked for PARITY_ODD, got 42":  always("42 "),
 		"asked for PARITY_EVEN, got 57": always("57 "),
 		"got 100, which is not":         always("100 "),
-		`got "5" without having asked`:  func(word string) string { return rightReply(word) + "5" },
+		`got "5" without a request`:     func(word string) string { return rightReply(word) + "5" },
 		`parsing "x"`:                   always("x "),
 		"which is no number":            always(strings.Repeat("1", 40)),
 	} {
@@ -111,7 +111,7 @@ func TestLegacyDrawCountsWrongReplies(t *testing.T) {
 	}
 }
 
-// TestLegacyDrawComesBack closes connections under the clients, which open others.
+// TestLegacyDrawComesBack closes the connections of the clients, which then open others.
 func TestLegacyDrawComesBack(t *testing.T) {
 	s := &stubLegacy{limit: func(words int) bool { return words == 10 }}
 	r := runUntil(t, 10, 1, 1, &LegacyDraw{Addr: tcptest.Serve(t, s.serve)})
@@ -149,7 +149,7 @@ func TestLegacyCountCountsLostValues(t *testing.T) {
 func TestLegacyCountCountsWrongReplies(t *testing.T) {
 	for says, s := range map[string]*stubLegacy{
 		"asked for PARITY_ODD, got 42": {reply: func(string) string { return "42 " }},
-		"got 57 without having asked":  {reply: func(word string) string { return rightReply(word) + "57 " }},
+		"got 57 without a request":     {reply: func(word string) string { return rightReply(word) + "57 " }},
 		"got no reply":                 {reply: func(string) string { return "" }},
 		`got "5" and then no more`:     {reply: func(string) string { return "5" }},
 		"the server closed":            {limit: func(words int) bool { return words == 2 }},

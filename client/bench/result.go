@@ -64,7 +64,7 @@ func (p *Result) Lines() []string {
 	return append(lines, errors)
 }
 
-// rates returns what is worth watching while the clients work.
+// rates returns the rates as text, which also shows the progress.
 func (p *Result) rates() string {
 	return fmt.Sprintf("%s, p99 %.3f ms, %d errors", p.throughput(), p.Latency.P99, p.Errors)
 }

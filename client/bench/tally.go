@@ -20,7 +20,7 @@ var errStalled = fmt.Errorf("nothing came for %v", patience)
 
 // tally counts the operations of one client.
 type tally struct {
-	operations, bytes atomic.Int64 // others look on
+	operations, bytes atomic.Int64 // also read while the client works
 	latency           *latency
 	errors            *errorLog
 	last              time.Time // when something arrived last

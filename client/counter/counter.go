@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"example.com/parity/client/internal/backoff"
-	"example.com/parity/client/internal/terminal"
+	"example.com/parity/client/internal/explain"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
@@ -61,13 +61,35 @@ type RefusedError struct{ Err error }
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// Counter counts. Its functions are called on the goroutine of Run, and must not be nil.
+// Confirmer is a Session whose server confirms what it has stored.
+type Confirmer interface {
+	// Confirmed returns a channel that receives the newest value that is stored, if that has
+	// changed. It is always the same channel.
+	Confirmed() <-chan int64
+}
+
+// State is the state of the connection of a Counter.
+type State struct {
+	Start    Start     // where the counting goes on, if there is a connection
+	Err      error     // why there is none; nil if there is one
+	Lost     time.Time // when it was lost, if it was
+	Attempts int       // how many attempts to reconnect have failed since
+	Retry    time.Time // when the next one begins, if there is no connection
+}
+
+// Counter counts. Its functions are called on the goroutine of Run.
 type Counter struct {
 	Dial Dial
-	// Counted receives each value that has been reported, and its increment.
+	// Counted receives each value that has been reported, and its increment. It must not be
+	// nil.
 	Counted func(value int64, increment int32)
-	// Notice receives one line, safe for a terminal, when the connection is lost and when
-	// it is back.
+	// Confirmed, unless it is nil, receives the newest value that the server has stored, if
+	// the session is a Confirmer.
+	Confirmed func(value int64)
+	// Connection, unless it is nil, receives each new state of the connection.
+	Connection func(State)
+	// Notice, unless it is nil, receives one line, safe for a terminal, when the connection
+	// is lost, and one when it is back.
 	Notice func(line string)
 }
 
@@ -78,9 +100,22 @@ type Counter struct {
 // connection is lost when ctx ends, or if closing the session fails.
 func (c *Counter) Run(ctx context.Context) error {
 	session, start, err := c.dial(ctx)
+	if err == nil {
+		c.connection(State{Start: start})
+	}
 	for err == nil {
-		if err = c.count(ctx, session, start); err == nil {
-			return session.Close()
+		var confirmed <-chan int64
+		if confirmer, ok := session.(Confirmer); ok {
+			confirmed = confirmer.Confirmed()
+		}
+		if err = c.count(ctx, session, confirmed, start); err == nil {
+			err = session.Close()
+			select {
+			case value := <-confirmed: // at the close
+				c.confirm(value)
+			default:
+			}
+			return err
 		}
 		_ = session.Close() // says no more than err does
 		session, start, err = c.redial(ctx, err)
@@ -90,7 +125,7 @@ func (c *Counter) Run(ctx context.Context) error {
 
 // count counts over one session. It returns nil when ctx is done, or else the error that
 // ended the session.
-func (c *Counter) count(ctx context.Context, session Session, at Start) error {
+func (c *Counter) count(ctx context.Context, session Session, confirmed <-chan int64, at Start) error {
 	report := time.NewTicker(ReportInterval)
 	defer report.Stop()
 	draw := time.NewTimer(drawInterval())
@@ -117,6 +152,8 @@ func (c *Counter) count(ctx context.Context, session Session, at Start) error {
 				return err
 			}
 			c.Counted(at.Value, at.Increment)
+		case value := <-confirmed:
+			c.confirm(value)
 		case <-draw.C:
 			drawing.Go(func() {
 				increment, err := drawOne(drawCtx, session)
@@ -163,20 +200,43 @@ func (c *Counter) dial(ctx context.Context) (Session, Start, error) {
 
 // redial reconnects after err, until that succeeds, ctx is done, or the server refuses.
 func (c *Counter) redial(ctx context.Context, err error) (Session, Start, error) {
+	lost := time.Now()
 	for failures := 0; ; failures++ {
 		if refused := new(RefusedError); errors.As(err, &refused) || ctx.Err() != nil {
 			return nil, Start{}, err
 		}
+		if failures == 0 {
+			c.notice("%s; reconnecting", explain.Error(err, ""))
+		}
 		wait := backoff.Delay(failures)
-		c.Notice(fmt.Sprintf("not connected: %s; trying again in %v", terminal.Error(err), wait.Round(time.Millisecond)))
+		c.connection(State{Err: err, Lost: lost, Attempts: failures, Retry: time.Now().Add(wait)})
 		if backoff.Wait(ctx, wait) != nil {
 			return nil, Start{}, fmt.Errorf("stopped while not connected: %w", err)
 		}
 		var session Session
 		var start Start
 		if session, start, err = c.dial(ctx); err == nil {
-			c.Notice(fmt.Sprintf("connected again, going on from %d", start.Value))
+			c.notice("connected again after %v, going on from %d", time.Since(lost).Round(time.Millisecond), start.Value)
+			c.connection(State{Start: start, Lost: lost, Attempts: failures})
 			return session, start, nil
 		}
+	}
+}
+
+func (c *Counter) notice(format string, args ...any) {
+	if c.Notice != nil {
+		c.Notice(fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *Counter) connection(s State) {
+	if c.Connection != nil {
+		c.Connection(s)
+	}
+}
+
+func (c *Counter) confirm(value int64) {
+	if c.Confirmed != nil {
+		c.Confirmed(value)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
 )
 
-// script is a server that sessions on it record what they do on, with the time.
+// script is a server that records what its sessions do, with the time.
 type script struct {
 	start   time.Time
 	began   []Start // what each Dial in turn gets; the last one again after that
@@ -25,6 +25,7 @@ type script struct {
 	dials, draws int
 	reported     []int64
 	events       []string // "500ms report 1", …
+	states       []State
 }
 
 func (s *script) log(format string, args ...any) {
@@ -79,6 +80,8 @@ func (s *script) run(t *testing.T, d time.Duration) (notices []string, err error
 		Dial:    s.dial,
 		Counted: func(value int64, _ int32) { counted = append(counted, value) },
 		Notice:  func(line string) { notices = append(notices, line) },
+
+		Connection: func(state State) { s.states = append(s.states, state) },
 	}
 	err = c.Run(ctx)
 	if !slices.Equal(counted, s.reported) {
@@ -104,8 +107,7 @@ func TestCounts(t *testing.T) {
 	})
 }
 
-// A new increment counts from when it comes, and the next is drawn 3 to 5 s
-// after that.
+// A new increment is used as soon as it arrives, and the next one is drawn 3 to 5 s later.
 func TestDraws(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
@@ -131,7 +133,7 @@ func TestDraws(t *testing.T) {
 	})
 }
 
-// A draw that waits does not stop the counting.
+// A draw that waits for its answer does not stop the counting.
 func TestCountsWhileDrawing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{began: []Start{{Increment: 1}}}
@@ -169,7 +171,7 @@ func TestStopsWhileDrawing(t *testing.T) {
 	})
 }
 
-// A server that does not answer a draw is as good as gone.
+// A server that does not answer a draw counts as lost.
 func TestDrawTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{began: []Start{{Increment: 1}, {Value: 1000, Increment: 2}}}
@@ -211,13 +213,22 @@ func TestReconnects(t *testing.T) {
 			t.Errorf("went on with %q after %d dials", s.events[4], len(tried))
 		}
 		first, longest := tried[1]-1500*time.Millisecond, time.Duration(0)
+		if len(s.states) != 22 || s.states[0].Err != nil || s.states[1].Attempts != 0 || s.states[20].Attempts != 19 ||
+			s.states[20].Err == nil || s.states[21].Err != nil || s.states[21].Start.Value != 40 {
+			t.Errorf("states %+v", s.states)
+		}
+		for i, state := range s.states[1:21] {
+			if state.Retry != s.start.Add(tried[i+1]) || state.Lost != s.start.Add(1500*time.Millisecond) {
+				t.Errorf("attempt %d at %v, promised for %v", i, tried[i+1], state.Retry.Sub(s.start))
+			}
+		}
 		for i := range tried[2:] {
 			longest = max(longest, tried[i+2]-tried[i+1])
 		}
 		if first < 50*time.Millisecond || first > 100*time.Millisecond || longest < 2500*time.Millisecond || longest > 5*time.Second {
 			t.Errorf("first retry after %v, the others up to %v apart", first, longest)
 		}
-		if len(notices) != 21 || !strings.Contains(notices[0], `connection \x1b lost`) || !strings.Contains(notices[20], "going on from 40") {
+		if len(notices) != 2 || notices[0] != `connection \x1b lost; reconnecting` || !strings.HasPrefix(notices[1], "connected again after ") || !strings.HasSuffix(notices[1], ", going on from 40") {
 			t.Errorf("notices %q", notices)
 		}
 	})

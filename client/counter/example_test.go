@@ -3,7 +3,6 @@ package counter_test
 import (
 	"context"
 	"fmt"
-	"net"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -15,17 +14,10 @@ import (
 
 // Counting to 3 as client 7.
 func ExampleCounter_Run() {
-	server := grpc.NewServer()
-	numbersv1.RegisterNumberServiceServer(server, &fakeserver.Numbers{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	go server.Serve(l)
-	defer server.Stop()
+	addr, stopServer := fakeserver.Example(nil, new(fakeserver.Numbers))
+	defer stopServer()
 
-	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		fmt.Println(err)
 		return

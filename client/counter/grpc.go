@@ -47,13 +47,20 @@ type grpcSession struct {
 	sending sync.Mutex // a stream takes one sender at a time
 	reports int64      // sent; used by Report and Close alone
 
+	confirmed  chan int64    // see Confirmed
 	increments chan int32    // answers the draw that waits
 	ended      chan struct{} // closed when the stream has ended; then these are set:
 	committed  int64         // how many reports the server has confirmed
 	err        error         // why it ended; nil: in order
 }
 
-var _ Session = (*grpcSession)(nil)
+var (
+	_ Session   = (*grpcSession)(nil)
+	_ Confirmer = (*grpcSession)(nil)
+)
+
+// Confirmed implements Confirmer.
+func (s *grpcSession) Confirmed() <-chan int64 { return s.confirmed }
 
 func register(ctx context.Context, numbers numbersv1.NumberServiceClient, id int32) (*grpcSession, *numbersv1.Registered, error) {
 	// The stream outlives ctx, so that it can be half-closed at the end.
@@ -71,6 +78,7 @@ func register(ctx context.Context, numbers numbersv1.NumberServiceClient, id int
 	s := &grpcSession{
 		stream:     stream,
 		cancel:     cancel,
+		confirmed:  make(chan int64, 1),
 		increments: make(chan int32, 1),
 		ended:      make(chan struct{}),
 	}
@@ -121,6 +129,11 @@ func (s *grpcSession) receive(ctx context.Context) {
 			}
 		case *numbersv1.CountResponse_Committed:
 			s.committed = kind.Committed.GetReports()
+			select {
+			case <-s.confirmed: // an older one, which nobody has taken
+			default:
+			}
+			s.confirmed <- kind.Committed.GetValue() // has room: there is no other sender
 		}
 	}
 }

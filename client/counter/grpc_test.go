@@ -6,13 +6,11 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 
 	"example.com/parity/client/internal/fakeserver"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
@@ -55,6 +53,25 @@ func TestGRPCSession(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGRPCConfirmed: the last value is confirmed when the session is closed.
+func TestGRPCConfirmed(t *testing.T) {
+	_, dial := dialGRPC(t, new(fakeserver.Numbers), 5)
+	ctx, cancel := context.WithCancel(t.Context())
+	confirmed := int64(-1)
+	c := Counter{
+		Dial: dial,
+		Counted: func(value int64, _ int32) {
+			if value == 2 {
+				cancel()
+			}
+		},
+		Confirmed: func(value int64) { confirmed = value },
+	}
+	if err := c.Run(ctx); err != nil || confirmed != 2 {
+		t.Errorf("Run = %v, and %d is confirmed", err, confirmed)
 	}
 }
 
@@ -103,7 +120,7 @@ func TestGRPCConnectionLost(t *testing.T) {
 	}
 }
 
-// The server goes away under a counter and comes back at the same address.
+// The server stops while a counter counts, and starts again at the same address.
 func TestGRPCServerRestarts(t *testing.T) {
 	numbers := new(fakeserver.Numbers)
 	server, dial := dialGRPC(t, numbers, 7)
@@ -171,18 +188,10 @@ func (silent) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, numb
 // Nothing that a session does waits for ever.
 func TestGRPCTimeouts(t *testing.T) {
 	bubble := func(service numbersv1.NumberServiceServer, test func(*testing.T, Dial)) {
-		synctest.Test(t, func(t *testing.T) {
-			lis := bufconn.Listen(1 << 10)
-			server := grpc.NewServer()
-			numbersv1.RegisterNumberServiceServer(server, service)
-			go server.Serve(lis)
-			conn := fakeserver.Dial(t, "passthrough:///bubble", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-				return lis.DialContext(ctx)
-			}))
+		fakeserver.Bubble(t, func(s grpc.ServiceRegistrar) {
+			numbersv1.RegisterNumberServiceServer(s, service)
+		}, func(t *testing.T, conn grpc.ClientConnInterface) {
 			test(t, GRPC(numbersv1.NewNumberServiceClient(conn), 1))
-			conn.Close()
-			server.Stop()
-			synctest.Wait()
 		})
 	}
 	bubble(mute{}, func(t *testing.T, dial Dial) {

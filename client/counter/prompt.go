@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"example.com/parity/client/internal/terminal"
+	"example.com/parity/client/internal/explain"
 )
 
 const promptHelp = "c: connect and count, s: shut the connection down, exit: end"
@@ -56,7 +56,7 @@ func show(out io.Writer, err error) {
 		fmt.Fprintln(out, "shut down")
 		return
 	}
-	fmt.Fprintln(out, terminal.Error(err))
+	fmt.Fprintln(out, explain.Error(err, ""))
 }
 
 // readLines sends the lines of in until it ends or done is closed.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// typed is a person at a prompt: what they type, and what they see.
+// typed is the terminal of a prompt: what is typed, and what is printed.
 type typed struct {
 	in      *io.PipeWriter
 	started chan struct{} // receives when count starts

@@ -74,11 +74,10 @@ func (c *call) head() (*filesv1.File, error) {
 	return c.first.GetFile(), nil
 }
 
-// receive waits for the whole range, checks it in every way there is, and
-// returns it; it is valid until the call's end. It must be a range of the given
-// file. When half of it is there and it does not reach to the file's end, goOn is
-// called with the offset where it ends: late enough to leave this range the
-// bandwidth, early enough that the server is never without a request.
+// receive waits for the whole range, which must be one of the given file, verifies it, and
+// returns it. The result is valid until the call's end. When half of the range has arrived
+// and the file continues after it, receive calls goOn with the offset of its end. Earlier,
+// the next request would compete for bandwidth. Later, the server could become idle.
 func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (*segment, error) {
 	file, err := c.head()
 	if err != nil {
@@ -91,7 +90,7 @@ func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (
 	}
 	offset := c.request.GetOffset()
 	promised := min(c.request.GetLimit(), size-offset)
-	gone := offset+promised == size // whether goOn is done with
+	gone := offset+promised == size // whether goOn has been called, or must not be
 
 	resp := c.first
 	for {

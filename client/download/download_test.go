@@ -64,7 +64,7 @@ func TestGetSizes(t *testing.T) {
 	}
 }
 
-// The connection breaks once, at every kind of place.
+// The connection breaks once, at several places of a transfer.
 func TestGetConnectionLost(t *testing.T) {
 	const size = 2*segmentSize + 3*chunk
 	for _, c := range []struct {
@@ -126,7 +126,7 @@ func TestGetConnectionLost(t *testing.T) {
 	}
 }
 
-// A connection that never holds for a whole segment is good enough.
+// A download completes although no connection lasts for a whole segment.
 func TestGetOverBadConnection(t *testing.T) {
 	files := new(fakeserver.Files)
 	data := random(12*chunk, 3)
@@ -147,7 +147,7 @@ func TestGetOverBadConnection(t *testing.T) {
 	wantFile(t, r.Path, data)
 }
 
-// An error that trying again does not mend leaves what was verified.
+// After a permanent error the verified part of the file remains.
 func TestGetFailsAndGoesOn(t *testing.T) {
 	files := new(fakeserver.Files)
 	data := random(3*segmentSize+1, 4)

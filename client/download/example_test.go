@@ -3,7 +3,6 @@ package download_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -20,17 +19,10 @@ func ExampleGet() {
 	// A server with one file.
 	files := &fakeserver.Files{}
 	files.Put("greeting.txt", []byte("hello, world"))
-	server := grpc.NewServer()
-	filesv1.RegisterFileServiceServer(server, files)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	go server.Serve(l)
-	defer server.Stop()
+	addr, stopServer := fakeserver.Example(files, nil)
+	defer stopServer()
 
-	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -150,7 +150,7 @@ func TestGetFileChanges(t *testing.T) {
 	})
 }
 
-// A server that does not keep to the API is not believed.
+// Responses that violate the API are errors.
 func TestGetServerLies(t *testing.T) {
 	type lie = func(call *fakeserver.Call, sent int64, resp *filesv1.GetResponse) error
 	first := func(f func(*filesv1.GetResponse)) lie {

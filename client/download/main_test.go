@@ -38,7 +38,7 @@ func newServer(tb testing.TB, files *fakeserver.Files) (*fakeserver.Server, file
 	return s, filesv1.NewFileServiceClient(fakeserver.Dial(tb, s.Addr))
 }
 
-// random returns n bytes, others for another seed.
+// random returns n random bytes, which depend on the seed.
 func random(n int64, seed uint64) []byte {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	data := make([]byte, 0, n+8)

@@ -31,7 +31,7 @@ func victim(addr string) {
 	os.Exit(1)
 }
 
-// A process that is killed in the middle leaves what the next one goes on from.
+// A download resumes what a killed process has left.
 func TestGetKilled(t *testing.T) {
 	const size = 3*segmentSize + 1
 	for _, c := range []struct{ call, sent, resumed int64 }{

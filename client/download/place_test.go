@@ -62,7 +62,7 @@ func TestLocalPath(t *testing.T) {
 	}
 }
 
-// A download goes below its directory, or nowhere.
+// No download is stored outside its directory.
 func TestGetBelow(t *testing.T) {
 	files := new(fakeserver.Files)
 	for _, name := range []string{"f", "sub/f", "../f", "out/f", "in/f", "dir/f", "esc\x1b"} {
@@ -112,7 +112,7 @@ func TestGetBelow(t *testing.T) {
 	}
 }
 
-// What is there stays, unless it may be replaced.
+// An existing file stays unless it may be replaced.
 func TestGetToWhatIsThere(t *testing.T) {
 	files := new(fakeserver.Files)
 	data, old := []byte("new content"), []byte("old")
@@ -282,8 +282,8 @@ func TestGetToWhatIsThere(t *testing.T) {
 	})
 }
 
-// TestRenameNew: of all ways to rename a file none replaces what is there. Not every
-// system and file system has the first, nor the second.
+// TestRenameNew checks that no way of renaming replaces an existing file. Not every system
+// and file system supports the first and the second way.
 func TestRenameNew(t *testing.T) {
 	for name, rename := range map[string]func(dir *os.Root, from, to string) error{
 		"system": renameNew, "link": linkNew, "claim": claimNew,

@@ -30,8 +30,8 @@ func retriable(err error) bool {
 	}
 	switch s := coded.GRPCStatus(); s.Code() {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.Unknown, codes.Internal:
-		// What a server that goes away, or a proxy before it, makes of a call. That
-		// it is not our own cancelling is for the caller to know.
+		// How calls end when a server stops, or a proxy in front of it loses it. The
+		// caller rules out that it cancelled the call itself.
 		return true
 	case codes.ResourceExhausted:
 		_, ok := retryInfo(s) // without it, what is exhausted may stay so

@@ -1,47 +1,34 @@
 package download
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"example.com/parity/client/internal/fakeserver"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// bubble runs test with a server in the same synctest bubble, so that time
-// passes only where everything waits for it.
+// bubble runs test with a server of files in the same synctest bubble.
 func bubble(t *testing.T, files *fakeserver.Files, test func(t *testing.T, client filesv1.FileServiceClient)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		lis := bufconn.Listen(1 << 20)
-		server := grpc.NewServer()
-		filesv1.RegisterFileServiceServer(server, files)
-		go server.Serve(lis)
-		conn := fakeserver.Dial(t, "passthrough:///bubble", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return lis.DialContext(ctx)
-		}))
+	fakeserver.Bubble(t, func(s grpc.ServiceRegistrar) {
+		filesv1.RegisterFileServiceServer(s, files)
+	}, func(t *testing.T, conn grpc.ClientConnInterface) {
 		test(t, filesv1.NewFileServiceClient(conn))
-		conn.Close()
-		server.Stop()
-		synctest.Wait()
 	})
 }
 
-// A download that gets no further gives up, after some ten seconds.
+// A download without progress fails after about ten seconds.
 func TestGetGivesUp(t *testing.T) {
 	for name, fault := range map[string]func(*filesv1.GetResponse) error{
 		"unavailable": func(*filesv1.GetResponse) error { return status.Error(codes.Unavailable, "restarting") },
@@ -83,7 +70,7 @@ func TestGetGivesUp(t *testing.T) {
 	}
 }
 
-// A server that falls silent is as good as gone.
+// A server that becomes silent counts as lost.
 func TestGetStalled(t *testing.T) {
 	files := new(fakeserver.Files)
 	data := random(segmentSize, 21)
@@ -108,7 +95,7 @@ func TestGetStalled(t *testing.T) {
 	})
 }
 
-// refusal is what a server answers that wants to be asked again later.
+// refusal is the status of a server that asks for a retry later.
 func refusal(tb testing.TB, code codes.Code, reason string, delay time.Duration) error {
 	tb.Helper()
 	s, err := status.New(code, "not now").WithDetails(
@@ -120,8 +107,8 @@ func refusal(tb testing.TB, code codes.Code, reason string, delay time.Duration)
 	return s.Err()
 }
 
-// TestGetWaitsAsTold: a server that cannot serve now says when to ask again, before
-// anything of the file has come or later.
+// TestGetWaitsAsTold has a server that asks for a retry after some time, before the first
+// bytes of the file or after them.
 func TestGetWaitsAsTold(t *testing.T) {
 	for _, c := range []struct {
 		code        codes.Code
@@ -163,7 +150,7 @@ func TestGetWaitsAsTold(t *testing.T) {
 	}
 }
 
-// TestGetWaitsNoLonger: a server that always wants to be asked again later is given up.
+// TestGetWaitsNoLonger has a server that always asks for a later retry: Get fails in the end.
 func TestGetWaitsNoLonger(t *testing.T) {
 	files := new(fakeserver.Files)
 	files.Put("f", random(chunk, 23))

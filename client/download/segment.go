@@ -13,7 +13,7 @@ type segment struct {
 	parts [][]byte
 	size  int64
 	crc   uint32
-	held  []mem.BufferSlice // what the parts lie in
+	held  []mem.BufferSlice // the buffers that hold the parts
 }
 
 var _ io.WriterTo = (*segment)(nil)

@@ -38,8 +38,8 @@ func interrupted(t *testing.T, dir string) (files *fakeserver.Files, client file
 	return files, client, data
 }
 
-// TestResumeChecksWhole: what an earlier Get left is checked along with the rest, by
-// the checksum of the whole.
+// TestResumeChecksWhole checks that the part that an earlier Get left is verified too, by
+// the checksum of the whole file.
 func TestResumeChecksWhole(t *testing.T) {
 	dir := t.TempDir()
 	_, client, data := interrupted(t, dir)
@@ -50,8 +50,8 @@ func TestResumeChecksWhole(t *testing.T) {
 	wantFile(t, r.Path, data)
 }
 
-// TestResumeOfOtherContent: the file was changed, and the server calls it by the same
-// version all the same. Every part is right, and they are not of one file.
+// TestResumeOfOtherContent has a file that was changed although its version is the same.
+// Every part is correct, but the parts are not of one file.
 func TestResumeOfOtherContent(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, dir string, data []byte){
 		"on the server": func(_ *testing.T, _ string, data []byte) { data[5] ^= 1 },
@@ -87,7 +87,7 @@ func TestResumeOfOtherContent(t *testing.T) {
 	}
 }
 
-// TestWholeNeverRight: a server whose parts never make the whole is not believed.
+// TestWholeNeverRight has a server whose parts never match its checksum of the whole file.
 func TestWholeNeverRight(t *testing.T) {
 	files := new(fakeserver.Files)
 	data := random(2*segmentSize+1, 21)

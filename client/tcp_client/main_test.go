@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"example.com/parity/internal/tcptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,29 +25,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // host and the port.
 func serve(t *testing.T, script func(net.Conn)) (host, port string) {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			conn, err := lis.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer conn.Close()
-				script(conn)
-			})
-		}
-	})
-	t.Cleanup(func() { lis.Close(); conns.Wait() })
-	host, port, _ = net.SplitHostPort(lis.Addr().String())
+	addr := tcptest.Serve(t, func(conn *net.TCPConn) { script(conn) })
+	host, port, _ = net.SplitHostPort(addr)
 	return host, port
 }
 
-// answer answers each request for a file with what files has for it.
+// answer returns a script that answers a request for a file from files.
 func answer(files map[string]string) func(net.Conn) {
 	return func(conn net.Conn) {
 		request := make([]byte, 1024)
@@ -217,7 +202,7 @@ func TestFetchInterrupted(t *testing.T) {
 	wantFiles(t, dir, map[string]string{"f": "old"})
 }
 
-// A connection that is reset leaves no file, and the old one as it was.
+// A reset connection leaves no partial file, and the old file unchanged.
 func TestFetchReset(t *testing.T) {
 	host, port := serve(t, func(conn net.Conn) {
 		conn.Read(make([]byte, 1024))
@@ -244,7 +229,7 @@ func TestFetchReset(t *testing.T) {
 	}
 }
 
-// transcript is a number server that knows one client and notes what it hears.
+// transcript is a number server for one client that records what it receives.
 type transcript struct {
 	mu    sync.Mutex
 	value string

@@ -74,7 +74,7 @@ func TestErrors(t *testing.T) {
 		files Files
 		want  []string
 	}{
-		{Files{Cert: File{"--cert", none}, Key: files.Key}, []string{"--cert, --key: ", none}},
+		{Files{Cert: File{"--cert", none}, Key: files.Key}, []string{"--cert: ", none}},
 		{Files{Cert: files.Cert, Key: File{"--key", files.Cert.Path}}, []string{"--cert, --key: "}},
 		{Files{CA: File{"--ca", none}}, []string{"--ca: ", none}},
 		{Files{CA: File{"--ca", files.Key.Path}}, []string{"--ca: no certificate in ", files.Key.Path}},

@@ -19,7 +19,7 @@ func TestDescribe(t *testing.T) {
 			Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}},
 		},
 	} {
-		if got := describe(info); got != want {
+		if got := describe(info).String(); got != want {
 			t.Errorf("describe(%+v) = %q, want %q", info, got, want)
 		}
 	}

@@ -10,32 +10,17 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
-	"example.com/parity/internal/version"
+	"example.com/parity/client/bench/internal/program"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if version.Asked(os.Args[1:]) {
-		fmt.Println(version.String())
-		return
-	}
-	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "baseline:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("baseline", run) }
 
-func run(ctx context.Context, args []string, stderr io.Writer) error {
+func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	flags := flag.NewFlagSet("baseline", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	grpcAddr := flags.String("grpc", "localhost:0", "`address` of the bare gRPC server")
@@ -45,7 +30,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return errors.New("which DIRECTORY?")
+		return errors.New("DIRECTORY: set exactly one")
 	}
 	all, err := load(flags.Arg(0))
 	if err != nil {

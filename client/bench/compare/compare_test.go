@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCompare measures for real, if shortly.
+// TestCompare runs short measurements.
 func TestCompare(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds three programs")
@@ -60,7 +60,7 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// TestTables writes the tables of made-up results.
+// TestTables prints the tables of invented results.
 func TestTables(t *testing.T) {
 	r := &results{
 		options: options{rounds: 3, length: time.Second},
@@ -109,7 +109,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestStartFails has a program that ends at once: what it said is in the error.
+// TestStartFails starts a program that ends at once. The error has its output.
 func TestStartFails(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {

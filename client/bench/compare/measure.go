@@ -104,13 +104,13 @@ func (r *results) measureRates(ctx context.Context, p *programs) error {
 
 	for round := range r.options.rounds {
 		for _, w := range all {
-			report, err := p.put(ctx, servers[w.target], w.load, r.options.length)
+			result, err := p.put(ctx, servers[w.target], w.load, r.options.length)
 			if err != nil {
 				return fmt.Errorf("%v: %w", w, err)
 			}
-			r.rates[w] = append(r.rates[w], report)
+			r.rates[w] = append(r.rates[w], result)
 			fmt.Fprintf(p.stderr, "round %d of %d, %v: %.0f MB/s, %.0f/s\n", round+1, r.options.rounds, w,
-				report.MegabytesPerSecond, report.OperationsPerSecond)
+				result.MegabytesPerSecond, result.OperationsPerSecond)
 		}
 		slices.Reverse(all)
 	}
@@ -120,10 +120,10 @@ func (r *results) measureRates(ctx context.Context, p *programs) error {
 // rate returns the median rate of w.
 func (r *results) rate(w work, u unit) float64 {
 	var rates []float64
-	for _, report := range r.rates[w] {
-		rate := report.OperationsPerSecond
+	for _, result := range r.rates[w] {
+		rate := result.OperationsPerSecond
 		if u == megabytes {
-			rate = report.MegabytesPerSecond
+			rate = result.MegabytesPerSecond
 		}
 		rates = append(rates, rate)
 	}

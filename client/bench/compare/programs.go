@@ -117,15 +117,15 @@ func (p *programs) put(ctx context.Context, s *server, load string, length time.
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	failed := cmd.Run()
-	report := new(bench.Result)
-	if err := json.Unmarshal(out.Bytes(), report); err != nil {
+	result := new(bench.Result)
+	if err := json.Unmarshal(out.Bytes(), result); err != nil {
 		return nil, fmt.Errorf("client %s: %w: %s", strings.Join(args, " "), cmp.Or(failed, err), said.String())
 	}
-	if report.Errors > 0 || failed != nil {
-		return nil, fmt.Errorf("client %s: %d errors: %q", strings.Join(args, " "), report.Errors, report.Examples)
+	if result.Errors > 0 || failed != nil {
+		return nil, fmt.Errorf("client %s: %d errors: %q", strings.Join(args, " "), result.Errors, result.Examples)
 	}
-	if report.Operations == 0 && report.Bytes == 0 {
+	if result.Operations == 0 && result.Bytes == 0 {
 		return nil, errors.New("nothing was done in " + length.String())
 	}
-	return report, nil
+	return result, nil
 }

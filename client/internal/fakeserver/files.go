@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -72,20 +73,26 @@ func (f *Files) Calls() []*Call {
 	return slices.Clone(f.calls)
 }
 
-// List pages through all files, two a page, whatever the source.
+// List pages through the files with the prefix, two a page, whatever the source.
 func (f *Files) List(_ context.Context, r *filesv1.ListRequest) (*filesv1.ListResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	from, _ := strconv.Atoi(r.GetPageToken())
-	to := min(from+2, len(f.files))
+	var files []*filesv1.File
+	for _, file := range f.files {
+		if strings.HasPrefix(file.GetName(), r.GetPrefix()) {
+			files = append(files, file)
+		}
+	}
+	to := min(from+2, len(files))
 	resp := &filesv1.ListResponse{CacheUsedBytes: 1, CacheCapacityBytes: 2}
-	for i, file := range f.files[from:to] {
+	for i, file := range files[from:to] {
 		resp.Files = append(resp.Files, &filesv1.File{
-			Name: file.GetName(), SizeBytes: file.GetSizeBytes(), Version: file.GetVersion(),
+			Name: file.GetName(), SizeBytes: file.GetSizeBytes(), Version: file.GetVersion(), Modified: file.GetModified(),
 			Cached: (from+i)%2 == 0 || r.GetSource() != filesv1.Source_SOURCE_DIRECTORY,
 		})
 	}
-	if to < len(f.files) {
+	if to < len(files) {
 		resp.NextPageToken = strconv.Itoa(to)
 	}
 	return resp, nil

@@ -21,7 +21,7 @@ const (
 	Odd  = 57
 )
 
-// Numbers is a NumberService that remembers what it was told. Its methods may be
+// Numbers is a NumberService that remembers the last value of each client. Its methods may be
 // called while it serves.
 type Numbers struct {
 	numbersv1.UnimplementedNumberServiceServer
@@ -37,7 +37,7 @@ type Numbers struct {
 	reports []int64
 }
 
-// Reports returns the values reported so far, by whomever.
+// Reports returns the values that all clients have reported so far.
 func (s *Numbers) Reports() []int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *Numbers) Add(c *numbersv1.Client) {
 	s.clients = append(s.clients, c)
 }
 
-// Draw draws.
+// Draw returns Even or Odd.
 func (s *Numbers) Draw(_ context.Context, r *numbersv1.DrawRequest) (*numbersv1.DrawResponse, error) {
 	number, parity := draw(r.GetParity())
 	return &numbersv1.DrawResponse{Number: number, Parity: parity}, nil
@@ -70,7 +70,7 @@ func (s *Numbers) ListClients(_ context.Context, r *numbersv1.ListClientsRequest
 	return resp, nil
 }
 
-// Count is a session as the API says, but that it confirms at the end only.
+// Count runs a session as the API specifies, except that it confirms reports only at the end.
 func (s *Numbers) Count(stream grpc.BidiStreamingServer[numbersv1.CountRequest, numbersv1.CountResponse]) error {
 	r, err := stream.Recv()
 	if err != nil {

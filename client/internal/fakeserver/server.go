@@ -10,6 +10,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
@@ -18,6 +20,9 @@ import (
 // Server serves fakes until the test ends.
 type Server struct {
 	Addr string
+	// Health is the health service. Each of the fakes that are served is serving at first,
+	// and so is the whole.
+	Health *health.Server
 
 	tb    testing.TB
 	mu    sync.Mutex
@@ -32,20 +37,14 @@ func Start(tb testing.TB, files *Files, numbers *Numbers, opts ...grpc.ServerOpt
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{Addr: lis.Addr().String(), tb: tb, conns: map[net.Conn]bool{}}
+	s := &Server{Addr: lis.Addr().String(), Health: health.NewServer(), tb: tb, conns: map[net.Conn]bool{}}
 	s.Serve(lis, files, numbers, opts...)
 	return s
 }
 
 // Serve serves on lis, in place of what served before.
 func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ...grpc.ServerOption) {
-	g := grpc.NewServer(opts...)
-	if files != nil {
-		filesv1.RegisterFileServiceServer(g, files)
-	}
-	if numbers != nil {
-		numbersv1.RegisterNumberServiceServer(g, numbers)
-	}
+	g := newServer(files, numbers, s.Health, opts)
 	s.mu.Lock()
 	s.grpc = g
 	s.mu.Unlock()
@@ -59,8 +58,44 @@ func (s *Server) Serve(lis net.Listener, files *Files, numbers *Numbers, opts ..
 	s.tb.Cleanup(func() { g.Stop(); <-done })
 }
 
-// Stop ends every call and listens no longer.
+func newServer(files *Files, numbers *Numbers, status *health.Server, opts []grpc.ServerOption) *grpc.Server {
+	g := grpc.NewServer(opts...)
+	healthv1.RegisterHealthServer(g, status)
+	if files != nil {
+		status.SetServingStatus(filesv1.FileService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+		filesv1.RegisterFileServiceServer(g, files)
+	}
+	if numbers != nil {
+		status.SetServingStatus(numbersv1.NumberService_ServiceDesc.ServiceName, healthv1.HealthCheckResponse_SERVING)
+		numbersv1.RegisterNumberServiceServer(g, numbers)
+	}
+	return g
+}
+
+// Example serves those of the fakes that are not nil until stop is called. It is for
+// examples, which have no testing.TB, and panics if it cannot listen.
+func Example(files *Files, numbers *Numbers) (addr string, stop func()) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	g := newServer(files, numbers, health.NewServer(), nil)
+	go g.Serve(lis) //nolint:errcheck // it ends with Stop
+	return lis.Addr().String(), g.Stop
+}
+
+// Stop ends all calls and stops listening.
 func (s *Server) Stop() { s.grpc.Stop() }
+
+// Restart serves at the same address after Stop.
+func (s *Server) Restart(files *Files, numbers *Numbers) {
+	s.tb.Helper()
+	lis, err := net.Listen("tcp", s.Addr)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.Serve(lis, files, numbers)
+}
 
 // Cut breaks every connection, as a network failure does.
 func (s *Server) Cut() {

@@ -37,9 +37,8 @@ func Error(err error) string {
 	return Escape(text)
 }
 
-// Escape returns s with everything that does not show as a mark of its own
-// written as Go would in a string: control characters, directional overrides,
-// line breaks, bytes that are not UTF-8.
+// Escape returns s with all characters that are not printable escaped as in a Go string:
+// control characters, directional overrides, line breaks, bytes that are not UTF-8.
 func Escape(s string) string {
 	if !strings.ContainsFunc(s, hidden) {
 		return s

@@ -4,11 +4,12 @@ package tlstest
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,22 +18,29 @@ import (
 )
 
 // New writes a certificate of localhost and 127.0.0.1, which is also its own authority,
-// and its key to files below dir. It is valid for an hour.
+// and its key to the files cert.pem and key.pem in dir. It is valid for an hour.
 func New(tb testing.TB, dir string) (cert tls.Certificate, certFile, keyFile string) {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return NewValid(tb, dir, time.Hour)
+}
+
+// NewValid is New for a certificate that is valid for that long; it has expired if that is
+// negative.
+func NewValid(tb testing.TB, dir string, valid time.Duration) (cert tls.Certificate, certFile, keyFile string) {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		NotAfter:              time.Now().Add(time.Hour),
+		SerialNumber:          big.NewInt(rand.Int64()),
+		NotAfter:              time.Now().Add(valid),
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
 		DNSNames:              []string{"localhost"},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 	}
-	certDER, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	certDER, err := x509.CreateCertificate(cryptorand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		tb.Fatal(err)
 	}

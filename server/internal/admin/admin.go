@@ -1,5 +1,5 @@
 // Package admin serves operators over HTTP: metrics, health, and profiles of the running
-// program. It has no authentication and is for trusted networks.
+// program. Without Authorize it is for trusted networks.
 package admin
 
 import (
@@ -28,6 +28,9 @@ type Options struct {
 	Healthy func() bool
 	// Subjects returns the health of the parts of the program. Nil: no parts.
 	Subjects func() []Subject
+	// Authorize returns an error unless a bearer token, which may be empty, permits
+	// everything but /healthz. Nil: everybody may.
+	Authorize func(token string) error
 	// CommandLine is the program's command line, without secrets.
 	CommandLine []string
 }
@@ -55,7 +58,27 @@ func New(o Options) *Server {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return &Server{http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}}
+	return &Server{http.Server{Handler: o.guard(mux), ReadHeaderTimeout: headerTimeout}}
+}
+
+// guard refuses requests without a token that Authorize accepts. Health is open: load
+// balancers have no token.
+func (o *Options) guard(next http.Handler) http.Handler {
+	if o.Authorize == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			token = ""
+		}
+		if err := o.Authorize(token); err != nil && r.URL.Path != "/healthz" {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="parity"`)
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (o *Options) serveHealth(w http.ResponseWriter, _ *http.Request) {

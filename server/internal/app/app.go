@@ -35,7 +35,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	if err == nil {
-		err = cmd.Run(ctx, stderr)
+		err = cmd.Run(ctx, streams{stdout, stderr})
 	}
 	return redacted(err)
 }

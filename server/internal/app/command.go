@@ -14,8 +14,9 @@ import (
 type commandLine struct {
 	Version kong.VersionFlag `env:"-" help:"Print the version, and exit."`
 
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
-	Gateway gatewayCommand `cmd:"" help:"Serve the original TCP protocols alone, in front of gRPC servers elsewhere."`
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Serve numbers and the files of a directory (the default command)."`
+	HashToken hashTokenCommand `cmd:"" name:"hash-token" help:"Make an entry for --auth of a token, a new one unless --token-file is given."`
+	Gateway   gatewayCommand   `cmd:"" help:"Serve the original TCP protocols alone, in front of gRPC servers elsewhere."`
 }
 
 // command is the shape of a command: a struct of its flags with two methods.
@@ -23,11 +24,14 @@ type command interface {
 	// AfterApply checks what the parser cannot, and sets the defaults that depend on
 	// other flags. The parser calls it. Its errors name the flag.
 	AfterApply() error
-	// Run runs the command until ctx is done. Messages for the operator go to stderr.
-	Run(ctx context.Context, stderr io.Writer) error
+	// Run runs the command until it has ended or ctx is done.
+	Run(ctx context.Context, s streams) error
 }
 
-var _, _ command = (*serveCommand)(nil), (*gatewayCommand)(nil)
+var _ = []command{(*serveCommand)(nil), (*gatewayCommand)(nil), (*hashTokenCommand)(nil)}
+
+// streams are where commands write: results to out, messages for the operator to err.
+type streams struct{ out, err io.Writer }
 
 // usageError is a mistake in the command line.
 type usageError struct{ err error }

@@ -40,7 +40,7 @@ func TestMistakes(t *testing.T) {
 		"--admin=0.0.0.0:0", "--log-format=xml", "--cache-size=lots", "--cache-size=-1MiB", "--log-max-size=1023KiB",
 		"--max-client-id=-1", "--max-client-id=99999999999", "--drain-timeout=-1s", "--drain-timeout=10",
 		"--report-rate=0", "--report-rate=1000001", "--log-keep=0", "--state=carrier-pigeon:", "--legacy-not-found=",
-		"--tls-client-ca=" + file, "--tls-key=" + file, "--grpc-connections=0", "--legacy-connections-per-address=0",
+		"--allow=[", "--exclude={", "--tls-min=1.1", "--legacy-tls=127.0.0.1:0", "--tls-client-ca=" + file, "--tls-key=" + file, "--grpc-connections=0", "--legacy-connections-per-address=0",
 	} {
 		name, _, _ := strings.Cut(flag, "=")
 		check(exitUsage, name, flag, dir)
@@ -60,6 +60,7 @@ func TestMistakes(t *testing.T) {
 	check(exitFailed, "--log-file", "--data-dir="+dir+"/none", dir)
 	check(exitFailed, "--log-file", "--log-file="+dir, dir)
 	check(exitFailed, "--tls-cert", "--tls-cert="+file, "--tls-key="+file, dir)
+	check(exitFailed, "--auth", "--auth="+dir+"/none", dir)
 }
 
 func TestHelp(t *testing.T) {

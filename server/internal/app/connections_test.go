@@ -94,6 +94,46 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// TestSilentConnections takes all places with connections that make no call, of several
+// addresses and after some have spoken TLS or HTTP/2. A new client takes the place of one of
+// them; those that have made a call stay.
+func TestSilentConnections(t *testing.T) {
+	r := start(t, "--grpc-connections=20", "--grpc-connections-per-address=10")
+	numbers := r.numbersClient(t)
+	session := begin(t, rpcDoor{r.dial(t)}, 7, 0)
+	for i := range 100 {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%4))}}
+		nc, err := dialer.Dial("tcp", r.grpcListener.Addr().String())
+		if err != nil {
+			t.Skip(err) // loopback has one address only
+		}
+		t.Cleanup(func() { nc.Close() })
+		if i%2 == 0 {
+			h2test.New(nc, 0) // a preface, and no call
+		}
+		if i%10 == 0 {
+			if _, err := numbers.Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
+				t.Fatalf("Draw after %d silent connections: %v", i, err)
+			}
+		}
+	}
+	for range 5 { // newcomers, also of an address that has many
+		if _, err := r.numbersClient(t).Draw(t.Context(), &numbersv1.DrawRequest{}); err != nil {
+			t.Errorf("Draw of a new client: %v", err)
+		}
+	}
+	if err := session.report(12); err != nil {
+		t.Errorf("a session that was open before: %v", err)
+	}
+	if err := session.close(); err != nil {
+		t.Errorf("closing it: %v", err)
+	}
+	b := &besieged{admin: r.front.adminListener.Addr().String()}
+	if got := b.metric(t, `parity_grpc_connections_cut_total{reason="displaced"}`); got < 80 {
+		t.Errorf("%.0f connections were displaced, want most of 100", got)
+	}
+}
+
 // TestFewDescriptors attacks a server that may have 1,024 descriptors. New clients must
 // still be served.
 func TestFewDescriptors(t *testing.T) {

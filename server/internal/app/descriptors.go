@@ -75,13 +75,14 @@ func (c *serveCommand) grpcLimits() netguard.Limits {
 	return netguard.Limits{
 		Total:      c.GRPCConnections,
 		PerAddress: c.GRPCConnectionsPerAddress,
+		Displace:   true,
 		Exempt:     slices.Concat(c.TrustedGateways, c.TrustedNetworks),
 	}
 }
 
 // legacyLimits returns those for connections of the original protocols.
 func (f *commonFlags) legacyLimits() netguard.Limits {
-	if f.Legacy == "" && f.LegacyFiles == "" {
+	if f.Legacy == "" && f.LegacyFiles == "" && f.LegacyTLS == "" {
 		return netguard.Limits{}
 	}
 	return netguard.Limits{Total: f.LegacyConnections, PerAddress: f.LegacyConnectionsPerAddress}

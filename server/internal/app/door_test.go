@@ -136,6 +136,8 @@ func (d rpcDoor) count(ctx context.Context, id int32) (counting, int64, error) {
 type rpcCounting struct {
 	stream numbersv1.NumberService_CountClient
 	cancel context.CancelFunc
+
+	committed *numbersv1.Committed // the last that came before an Increment
 }
 
 func (c *rpcCounting) report(value int64) error { return c.stream.Send(reporting(value)) }
@@ -148,6 +150,9 @@ func (c *rpcCounting) draw(_ context.Context, p numbersv1.Parity) (int32, error)
 		resp, err := c.stream.Recv()
 		if err != nil {
 			return 0, err
+		}
+		if confirmed := resp.GetCommitted(); confirmed != nil {
+			c.committed = confirmed
 		}
 		if i := resp.GetIncrement(); i != nil {
 			if i.GetParity() != p {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestFaultFirstStartOnFullDisk starts for the first time where there is no room, and
-// again when there is.
+// TestFaultFirstStartOnFullDisk starts for the first time on a full disk, and again when
+// there is space.
 func TestFaultFirstStartOnFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("parity", dir, "tmpfs", 0, "size=64k"); err != nil {

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"example.com/parity/internal/await"
+	"example.com/parity/internal/tcptest"
 )
 
 // registerArgs are flags of a process that serves an empty directory and keeps its log
@@ -32,8 +33,8 @@ func registerArgs(tb testing.TB, flags ...string) []string {
 	return append(append(args, flags...), tb.TempDir())
 }
 
-// endsFailing runs the program until it ends, which is to be with status 1, and returns what
-// it says.
+// endsFailing runs the program until it ends, checks that its exit status is 1, and returns
+// its output.
 func endsFailing(tb testing.TB, args ...string) string {
 	tb.Helper()
 	path, err := program()
@@ -50,8 +51,8 @@ func endsFailing(tb testing.TB, args ...string) string {
 	return string(out)
 }
 
-// TestFaultDataDirRemoved takes the data directory from under a server with a counting
-// client. Nothing is confirmed that is lost, and health says so.
+// TestFaultDataDirRemoved removes the data directory of a server with a counting client.
+// Lost values are not confirmed, and NumberService is NOT_SERVING.
 func TestFaultDataDirRemoved(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -102,7 +103,7 @@ func TestFaultDataDirRemoved(t *testing.T) {
 	}
 }
 
-// TestFaultEmptyRegister starts with a register that was cut to nothing.
+// TestFaultEmptyRegister starts with a register that was truncated to 0 bytes.
 func TestFaultEmptyRegister(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "numbers.db")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -117,7 +118,7 @@ func TestFaultEmptyRegister(t *testing.T) {
 	}
 }
 
-// startWaiting starts the program while its Redis is away, and returns when it says
+// startWaiting starts the program while its Redis is unreachable, and returns when it says
 // that it waits. It is killed when the test ends, if it still runs then.
 func startWaiting(tb testing.TB, redis *redisServer) (cmd *exec.Cmd, stderr *syncBuffer) {
 	tb.Helper()
@@ -137,7 +138,7 @@ func startWaiting(tb testing.TB, redis *redisServer) (cmd *exec.Cmd, stderr *syn
 			cmd.Wait()
 		}
 	})
-	await.That(tb, "it waits for Redis", func() bool { return strings.Contains(stderr.String(), "redis is away, waiting for it") })
+	await.That(tb, "it waits for Redis", func() bool { return strings.Contains(stderr.String(), "redis is unreachable, waiting for it") })
 	return cmd, stderr
 }
 
@@ -179,8 +180,8 @@ func TestFaultRedisAwaySIGTERM(t *testing.T) {
 	}
 }
 
-// TestFaultRedisNever waits for a Redis that does not come. It takes half a minute, so
-// it wants PARITY_FAULTS=full.
+// TestFaultRedisNever waits for a Redis that never starts. It takes half a minute, and runs
+// only with PARITY_FAULTS=full.
 func TestFaultRedisNever(t *testing.T) {
 	if os.Getenv("PARITY_FAULTS") != "full" {
 		t.Skip("takes half a minute: PARITY_FAULTS=full")
@@ -199,9 +200,8 @@ func TestFaultRedisNever(t *testing.T) {
 	}
 }
 
-// TestFaultRedisClocks has two servers share a client, the first of which has a clock
-// an hour ahead, as far as Redis can tell. The later report, which is the other's, is
-// confirmed and stays.
+// TestFaultRedisClocks has two servers share a client. By what is in Redis, the clock of the
+// first is an hour ahead. The later report, through the second, is confirmed and stays.
 func TestFaultRedisClocks(t *testing.T) {
 	redisServer := newRedisServer(t)
 	a, b := start(t, redisServer.state()), start(t, redisServer.state())
@@ -218,9 +218,8 @@ func TestFaultRedisClocks(t *testing.T) {
 	}
 }
 
-// writtenAhead makes the last writes of a client ones of a server whose clock is an
-// hour ahead: servers put their time there for as long as they told the order of
-// writes by it.
+// writtenAhead changes the record of a client as if a server whose clock is an hour ahead
+// had written it. Earlier versions ordered writes by the times in these fields.
 func writtenAhead(tb testing.TB, s *redisServer, id int32) {
 	tb.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.addr})
@@ -231,8 +230,8 @@ func writtenAhead(tb testing.TB, s *redisServer, id int32) {
 	}
 }
 
-// TestFaultRedisLink cuts one of two servers off from Redis, whose clock is an hour
-// ahead. Its client reports a last value there, and goes on at the other server.
+// TestFaultRedisLink disconnects one of two servers from Redis; its clock is an hour ahead.
+// Its client reports a last value there and continues at the other server.
 func TestFaultRedisLink(t *testing.T) {
 	redis := newRedisServer(t)
 	link := newRedisLink(t, redis.addr)
@@ -288,7 +287,7 @@ func commitReport(tb testing.TB, s counting, value int64) {
 
 // redisLink is a TCP connection that can be cut.
 type redisLink struct {
-	net.Listener
+	address string
 
 	mu    sync.Mutex
 	isCut bool
@@ -297,40 +296,26 @@ type redisLink struct {
 
 func newRedisLink(tb testing.TB, target string) *redisLink {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	k := &redisLink{Listener: l}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			upstream, err := net.Dial("tcp", target)
-			if err != nil || !k.take(conn, upstream) {
-				conn.Close()
-				continue
-			}
-			for _, ends := range [][2]net.Conn{{conn, upstream}, {upstream, conn}} {
-				wg.Go(func() {
-					io.Copy(ends[0], ends[1])
-					ends[0].Close()
-				})
-			}
+	k := new(redisLink)
+	k.address = tcptest.Serve(tb, func(conn *net.TCPConn) {
+		upstream, err := net.Dial("tcp", target)
+		if err != nil || !k.take(conn, upstream) {
+			return
 		}
-	})
-	tb.Cleanup(func() {
-		l.Close()
-		k.cut()
+		var wg sync.WaitGroup
+		for _, ends := range [][2]net.Conn{{conn, upstream}, {upstream, conn}} {
+			wg.Go(func() {
+				io.Copy(ends[0], ends[1])
+				ends[0].Close()
+			})
+		}
 		wg.Wait()
 	})
+	tb.Cleanup(k.cut)
 	return k
 }
 
-func (k *redisLink) addr() string { return fmt.Sprint(k.Addr()) }
+func (k *redisLink) addr() string { return k.address }
 
 // take keeps the ends of a connection, unless the link is cut.
 func (k *redisLink) take(ends ...net.Conn) bool {

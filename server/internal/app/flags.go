@@ -16,8 +16,14 @@ type commonFlags struct {
 	Insecure     bool          `help:"Serve gRPC without TLS, and metrics, health and profiles, on addresses other than loopback."`
 	DrainTimeout time.Duration `default:"10s" placeholder:"DURATION" help:"How long open calls may continue after SIGINT or SIGTERM (${default})."`
 
+	TLSCert     string `name:"tls-cert" placeholder:"FILE" help:"Certificate chain of this server, PEM. The files of TLS are loaded again when they change."`
+	TLSKey      string `name:"tls-key" placeholder:"FILE" help:"Its private key, PEM."`
+	TLSClientCA string `name:"tls-client-ca" placeholder:"FILE" help:"Require clients to have a certificate of these authorities, PEM."`
+	TLSMin      string `name:"tls-min" default:"1.3" enum:"1.2,1.3" placeholder:"1.2|1.3" help:"The oldest version of TLS that is spoken (${default})."`
+
 	Legacy                      string         `default:"localhost:2004" placeholder:"ADDRESS" help:"Address for both original TCP protocols (${default}; empty: off)."`
 	LegacyFiles                 string         `placeholder:"ADDRESS" help:"Address for the original file protocol alone (off)."`
+	LegacyTLS                   string         `name:"legacy-tls" placeholder:"ADDRESS" help:"Address for both original protocols over TLS (off)."`
 	LegacyAllow                 []netip.Prefix `placeholder:"CIDR" help:"Accept the original protocols only from this range; may be repeated (all)."`
 	LegacyConnections           int            `default:"16384" placeholder:"N" help:"Maximum open connections of the original protocols (${default})."`
 	LegacyConnectionsPerAddress int            `default:"12288" placeholder:"N" help:"Maximum of them from one address, or one IPv6 network of 64 bits (${default})."`
@@ -42,6 +48,14 @@ func (f *commonFlags) check() error {
 			return fmt.Errorf("--admin: %s can be reached from other machines, and needs no authentication: set --insecure", f.Admin)
 		}
 	}
+	switch {
+	case (f.TLSCert == "") != (f.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key: set both or none")
+	case f.TLSClientCA != "" && !f.hasTLS():
+		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
+	case f.LegacyTLS != "" && !f.hasTLS():
+		return errors.New("--legacy-tls: needs --tls-cert and --tls-key")
+	}
 	if f.LegacyNotFound == "" {
 		return errors.New("--legacy-not-found: must not be empty: clients would take it for an empty file")
 	}
@@ -54,6 +68,8 @@ func (f *commonFlags) check() error {
 		bound{"--report-rate", int64(f.ReportRate), 1, maxReportRate},
 	)
 }
+
+func (f *commonFlags) hasTLS() bool { return f.TLSCert != "" }
 
 // bound is the range of a number that a flag sets.
 type bound struct {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,10 +12,12 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/tlsfiles"
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/admin"
 	"example.com/parity/server/internal/metrics"
 	"example.com/parity/server/internal/netguard"
+	"example.com/parity/server/internal/tlsconn"
 )
 
 // front is what both commands serve: the original protocols, and the operators' HTTP.
@@ -22,15 +25,15 @@ type front struct {
 	flags  *commonFlags
 	stderr *slog.Logger
 
-	legacyListener, filesListener, adminListener net.Listener // nil: off
+	legacyListener, filesListener, tlsListener, adminListener net.Listener // nil: off
 
 	// connect sets these.
 	gateway *legacytcp.Gateway
 	admin   *admin.Server
 }
 
-// openFront takes the ports. On failure none stays taken.
-func openFront(flags *commonFlags, stderr *slog.Logger) (_ *front, err error) {
+// openFront takes the ports. On failure none stays taken. The TLS is that of --legacy-tls.
+func openFront(flags *commonFlags, live *tlsfiles.Live, stderr *slog.Logger) (_ *front, err error) {
 	f := &front{flags: flags, stderr: stderr}
 	defer func() {
 		if err != nil {
@@ -42,6 +45,16 @@ func openFront(flags *commonFlags, stderr *slog.Logger) (_ *front, err error) {
 	}
 	if f.filesListener, err = listen("--legacy-files", flags.LegacyFiles); err != nil {
 		return nil, err
+	}
+	if f.tlsListener, err = listen("--legacy-tls", flags.LegacyTLS); err != nil {
+		return nil, err
+	}
+	if f.tlsListener != nil {
+		// The gateway bounds its connections itself.
+		guarded := netguard.NewListener(f.tlsListener, netguard.Options{
+			Limits: netguard.Limits{Total: math.MaxInt}, Name: "original protocols over TLS", Log: stderr, WriteTimeout: sendTimeout,
+		})
+		f.tlsListener = tlsconn.NewListener(guarded, live.Config())
 	}
 	f.adminListener, err = listen("--admin", flags.Admin)
 	if err == nil && f.adminListener != nil {
@@ -59,6 +72,8 @@ type frontOptions struct {
 	registry *prometheus.Registry
 	healthy  func() bool            // whether the program as a whole is
 	subjects func() []admin.Subject // the health of its parts; nil: none
+	// authorize accepts the token of an administrator; nil: none is needed.
+	authorize func(token string) error
 }
 
 // connect connects the front to the services behind channel.
@@ -82,6 +97,7 @@ func (f *front) connect(channel grpc.ClientConnInterface, o frontOptions) {
 		Registry:    o.registry,
 		Healthy:     o.healthy,
 		Subjects:    o.subjects,
+		Authorize:   o.authorize,
 		CommandLine: commandLineRedacted(),
 	})
 }
@@ -95,6 +111,10 @@ func (f *front) serve(doors *errgroup.Group) {
 	if l := f.filesListener; l != nil {
 		doors.Go(func() error { return f.gateway.Serve(l, legacytcp.FilesOnly) })
 		announce(f.stderr, "original file protocol", l)
+	}
+	if l := f.tlsListener; l != nil {
+		doors.Go(func() error { return f.gateway.Serve(l, legacytcp.Both) })
+		announce(f.stderr, "original protocols over TLS", l)
 	}
 	if l := f.adminListener; l != nil {
 		doors.Go(func() error { return f.admin.Serve(l) })
@@ -112,7 +132,7 @@ func (f *front) shutdown(ctx context.Context) error {
 
 // close releases the ports that have not been served.
 func (f *front) close() {
-	for _, l := range []net.Listener{f.legacyListener, f.filesListener, f.adminListener} {
+	for _, l := range []net.Listener{f.legacyListener, f.filesListener, f.tlsListener, f.adminListener} {
 		if l != nil {
 			l.Close()
 		}

@@ -260,7 +260,7 @@ func TestRoundRobin(t *testing.T) {
 	names.InitialState(resolver.State{Addresses: []resolver.Address{
 		{Addr: a.grpcListener.Addr().String()}, {Addr: b.grpcListener.Addr().String()},
 	}})
-	upstream, err := (&gatewayCommand{Upstream: "test:///servers"}).dial(grpc.WithResolvers(names))
+	upstream, err := (&gatewayCommand{Upstream: "test:///servers"}).dial(nil, grpc.WithResolvers(names))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/internal/tlsfiles"
 	"example.com/parity/server/internal/codec"
 	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/h2"
@@ -22,7 +23,17 @@ import (
 const (
 	// maxRequest is the maximum size of a request, in bytes. The largest valid one is a
 	// file name and a page token, about 4 KiB.
-	maxRequest = 64 << 10
+	maxRequest = 8 << 10
+	// requestTimeout is how long a request may take to arrive. It is longer than
+	// numbers.RegisterTimeout, so that sessions end by their own rule.
+	requestTimeout = 15 * time.Second
+	// streamWindow is how many bytes of requests a call may send ahead of its handler: the
+	// minimum of grpc-go. Its default is to raise the windows up to 16 MiB, by a measurement
+	// that a peer can bias. connWindow is the same for all calls of a connection, whose
+	// window is granted again as soon as bytes arrive: enough for the reports of a gateway
+	// with a round trip of 100 ms.
+	streamWindow = 64 << 10
+	connWindow   = 1 << 20
 	// maxHeader is the maximum size of a call's headers, in bytes: room for a token and
 	// trace context.
 	maxHeader = 16 << 10
@@ -63,6 +74,7 @@ var maxConnectionIdle = 10 * time.Minute
 type grpcDoorOptions struct {
 	limits       netguard.Limits // of connections
 	interceptors interceptors
+	tls          *tlsfiles.Live // nil: none
 	replies      *flow.Account
 	metrics      *metrics.GRPCDoor
 	log          *slog.Logger
@@ -75,12 +87,8 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 		return nil, err
 	}
 	var security credentials.TransportCredentials // nil: none
-	if flags.hasTLS() {
-		config, err := flags.loadTLS()
-		if err != nil {
-			return nil, err
-		}
-		security = credentials.NewTLS(config)
+	if o.tls != nil {
+		security = o.tls.Credentials()
 	}
 	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(encoding),
@@ -88,18 +96,22 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connWindow),
 		grpc.MaxHeaderListSize(maxHeader),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingEvery, Timeout: pingTimeout, MaxConnectionIdle: maxConnectionIdle}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	}
-	newServer := func(calls int) *grpc.Server {
+	newServer := func(calls int, requests *flow.Account) *grpc.Server {
 		guard := h2.New(h2.Options{
-			Account:   o.replies,
-			Timeout:   sendTimeout,
-			MaxResets: 2 * calls,
-			AtMost:    numbers.AtMost,
-			Count:     o.metrics.Closed,
+			Account:        o.replies,
+			Requests:       requests,
+			Timeout:        sendTimeout,
+			RequestTimeout: requestTimeout,
+			MaxResets:      2 * calls,
+			AtMost:         numbers.AtMost,
+			Count:          o.metrics.Closed,
 		})
 		stream := slices.Concat(o.interceptors.stream, []grpc.StreamServerInterceptor{
 			codec.Uncompressed(filesv1.FileService_Get_FullMethodName), guard.Stream,
@@ -113,14 +125,15 @@ func newGRPCDoor(flags *serveCommand, o grpcDoorOptions) (*grpcDoor, error) {
 		})...)
 	}
 	door := &grpcDoor{
-		strangers: newServer(maxCalls),
+		strangers: newServer(maxCalls, o.replies),
 		trusted:   flags.TrustedGateways,
 		limits:    o.limits,
 		metrics:   o.metrics,
 		log:       o.log,
 	}
 	if len(flags.TrustedGateways) > 0 {
-		door.gateways = newServer(maxGatewayCalls)
+		// After a stall of this server, thousands of sessions send what they have all at once.
+		door.gateways = newServer(maxGatewayCalls, nil)
 	}
 	return door, nil
 }

@@ -26,7 +26,7 @@ import (
 	"example.com/parity/server/internal/register"
 )
 
-// TestHangingLog: while the log hangs, the program serves, reports it in its health, and
+// TestHangingLog: while the log hangs, the program serves, shows it in its health, and
 // can be stopped.
 func TestHangingLog(t *testing.T) {
 	t.Parallel()

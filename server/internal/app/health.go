@@ -79,8 +79,8 @@ func (s *server) isServing(service string) bool {
 	return err == nil && resp.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING
 }
 
-// healthReport returns the health of the server's parts.
-func (s *server) healthReport() []admin.Subject {
+// partsHealth returns the health of the server's parts.
+func (s *server) partsHealth() []admin.Subject {
 	var parts []admin.Subject
 	for _, subject := range s.subjects() {
 		if subject.service != "" {

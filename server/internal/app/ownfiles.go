@@ -22,7 +22,7 @@ func (c *serveCommand) ownFiles() []ownFile {
 	for _, path := range register.OwnFiles(c.State) {
 		own = append(own, ownFile{path, "--state"})
 	}
-	for _, f := range []ownFile{{c.TLSCert, "--tls-cert"}, {c.TLSKey, "--tls-key"}, {c.TLSClientCA, "--tls-client-ca"}} {
+	for _, f := range []ownFile{{c.TLSCert, "--tls-cert"}, {c.TLSKey, "--tls-key"}, {c.TLSClientCA, "--tls-client-ca"}, {c.Auth, "--auth"}} {
 		if f.path != "" {
 			own = append(own, f)
 		}

@@ -3,6 +3,7 @@ package app
 import (
 	"os"
 	"regexp"
+	"strings"
 )
 
 // userinfo matches what stands before the host in a URL, or in a mistyped one. A
@@ -27,11 +28,23 @@ func redacted(err error) error {
 	return redactedError{err}
 }
 
-// commandLineRedacted returns the program's command line without passwords.
-func commandLineRedacted() []string {
-	args := make([]string, len(os.Args))
-	for i, arg := range os.Args {
-		args[i] = redact(arg)
+// tokenFlag is the flag whose value is a secret.
+const tokenFlag = "--upstream-token"
+
+// commandLineRedacted returns the program's command line without passwords and tokens.
+func commandLineRedacted() []string { return redactArgs(os.Args) }
+
+func redactArgs(args []string) []string {
+	safe := make([]string, len(args))
+	for i, arg := range args {
+		switch {
+		case i > 0 && args[i-1] == tokenFlag:
+			safe[i] = "REDACTED"
+		case strings.HasPrefix(arg, tokenFlag+"="):
+			safe[i] = tokenFlag + "=REDACTED"
+		default:
+			safe[i] = redact(arg)
+		}
 	}
-	return args
+	return safe
 }

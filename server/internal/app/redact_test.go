@@ -4,12 +4,21 @@ package app
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 )
+
+func TestRedactArgs(t *testing.T) {
+	got := redactArgs([]string{"server", "gateway", "--upstream-token", "s3cret", "--upstream-token=s3cret", "--state=redis://u:s3cret@h"})
+	want := []string{"server", "gateway", "--upstream-token", "REDACTED", "--upstream-token=REDACTED", "--state=redis://REDACTED@h"}
+	if !slices.Equal(got, want) {
+		t.Errorf("redactArgs = %q, want %q", got, want)
+	}
+}
 
 // TestPasswordStaysInside: neither the admin pages nor the errors show the password of
 // Redis.

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/netip"
 	"path/filepath"
 
 	"github.com/alecthomas/units"
 
+	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/messagelog"
 	"example.com/parity/server/internal/register"
 )
@@ -21,13 +21,13 @@ type serveCommand struct {
 	Directory string `arg:"" help:"The directory whose files are served."`
 
 	GRPC            string         `name:"grpc" default:"localhost:50051" placeholder:"ADDRESS" help:"Address for gRPC (${default})."`
-	TLSCert         string         `name:"tls-cert" placeholder:"FILE" help:"Certificate chain of the gRPC server, PEM."`
-	TLSKey          string         `name:"tls-key" placeholder:"FILE" help:"Private key of the gRPC server, PEM."`
-	TLSClientCA     string         `name:"tls-client-ca" placeholder:"FILE" help:"Require gRPC clients to have a certificate of these authorities, PEM."`
+	Auth            string         `name:"auth" placeholder:"FILE" help:"Who may call what: names, tokens, certificates and roles, TOML (everybody may do everything)."`
 	TrustedGateways []netip.Prefix `placeholder:"CIDR" help:"Trust client addresses forwarded by gateways in this range; may be repeated (none)."`
 
 	GRPCConnections           int `name:"grpc-connections" default:"4096" placeholder:"N" help:"Maximum open gRPC connections (${default})."`
 	GRPCConnectionsPerAddress int `name:"grpc-connections-per-address" default:"1024" placeholder:"N" help:"Maximum of them from one address, or one IPv6 network of 64 bits (${default}); not for trusted gateways and networks."`
+
+	CallRate int `default:"0" placeholder:"N" help:"Maximum calls a second of one client, which is a caller of --auth or else an address (${default}; 0: no limit); not for trusted gateways and networks."`
 
 	commonFlags
 
@@ -38,8 +38,12 @@ type serveCommand struct {
 	LogMaxSize  units.Base2Bytes  `default:"100MiB" placeholder:"SIZE" help:"Size at which the log is rotated (${default})."`
 	LogKeep     int               `default:"5" placeholder:"N" help:"Number of rotated logs to keep (${default})."`
 
+	Hidden  bool     `help:"Serve dotfiles too: names of which a part begins with a dot."`
+	Allow   []string `placeholder:"GLOB" help:"Serve only names that match; ** matches any number of directories; may be repeated (all)."`
+	Exclude []string `placeholder:"GLOB" help:"Do not serve names that match, even if they are allowed; may be repeated (none)."`
+
 	State       string           `placeholder:"STORE" help:"Store of the register of clients: sqlite:FILE, memory: or redis://HOST:PORT (sqlite:DATA-DIR/numbers.db)."`
-	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of replies in memory for slow readers, beyond 64 KiB for each gRPC connection and 16 KiB for each of the original protocols (${default})."`
+	ReplyBuffer units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of replies for slow readers, and of requests that wait, in memory; beyond 64 KiB of each for each gRPC connection and 16 KiB for each of the original protocols (${default})."`
 	CacheSize   units.Base2Bytes `default:"64MiB" placeholder:"SIZE" help:"Maximum bytes of files in memory (${default})."`
 	MaxClientID int32            `name:"max-client-id" default:"10000" placeholder:"ID" help:"Largest client ID (${default}); the smallest is 0."`
 
@@ -60,10 +64,12 @@ func (c *serveCommand) AfterApply() error {
 		return fmt.Errorf("--grpc: %w", err)
 	case !loopback && !c.hasTLS() && !c.Insecure:
 		return fmt.Errorf("--grpc: %s can be reached from other machines: set --tls-cert and --tls-key, or --insecure", c.GRPC)
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return errors.New("--tls-cert and --tls-key: set both or none")
-	case c.TLSClientCA != "" && !c.hasTLS():
-		return errors.New("--tls-client-ca: needs --tls-cert and --tls-key")
+	}
+	if err := (filecache.Selection{Allow: c.Allow}).Validate(); err != nil {
+		return fmt.Errorf("--allow: %w", err)
+	}
+	if err := (filecache.Selection{Exclude: c.Exclude}).Validate(); err != nil {
+		return fmt.Errorf("--exclude: %w", err)
 	}
 	if err := register.Validate(c.State); err != nil {
 		return fmt.Errorf("--state: %w", err)
@@ -71,6 +77,7 @@ func (c *serveCommand) AfterApply() error {
 	return cmp.Or(c.check(), checkBounds(
 		bound{"--grpc-connections", int64(c.GRPCConnections), 1, math.MaxInt32},
 		bound{"--grpc-connections-per-address", int64(c.GRPCConnectionsPerAddress), 1, math.MaxInt32},
+		bound{"--call-rate", int64(c.CallRate), 0, math.MaxInt32},
 		bound{"--cache-size", int64(c.CacheSize), 0, math.MaxInt64},
 		bound{"--reply-buffer", int64(c.ReplyBuffer), 0, math.MaxInt64},
 		bound{"--log-max-size", int64(c.LogMaxSize), minLogSize, math.MaxInt64},
@@ -84,13 +91,12 @@ func (c *serveCommand) AfterApply() error {
 // within seconds.
 const minLogSize = 1 << 20
 
-func (c *serveCommand) hasTLS() bool { return c.TLSCert != "" }
-
 // Run implements command.
-func (c *serveCommand) Run(ctx context.Context, stderr io.Writer) error {
+func (c *serveCommand) Run(ctx context.Context, to streams) error {
+	limitMemory(newOperatorLog(to.err))
 	var s *server
 	err := within(ctx, func() (err error) {
-		s, err = open(ctx, c, stderr)
+		s, err = open(ctx, c, to.err)
 		return err
 	})
 	switch {

@@ -20,6 +20,8 @@ import (
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
 	numbersv1 "example.com/parity/gen/parity/numbers/v1"
+	"example.com/parity/internal/tlsfiles"
+	"example.com/parity/server/internal/auth"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/files"
 	"example.com/parity/server/internal/flow"
@@ -39,6 +41,8 @@ type server struct {
 	registry    *prometheus.Registry
 	descriptors share
 
+	tls     *tlsfiles.Live // nil: none
+	auth    *auth.Auth     // nil: everybody may do everything
 	own     *ownfiles.Set
 	log     *messagelog.Log
 	hangups chan os.Signal // SIGHUPs
@@ -72,11 +76,18 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 		}
 	}()
 	s.descriptors = shareDescriptors(descriptors{files: openFiles, grpc: flags.grpcLimits(), legacy: flags.legacyLimits()})
+	if s.tls, err = flags.openTLS(s.stderr); err != nil {
+		return nil, err
+	}
+	if s.auth, err = flags.openAuth(s.stderr); err != nil {
+		return nil, fmt.Errorf("--auth: %w", err)
+	}
 	s.own = ownfiles.New(flags.LogFile, flags.ownPaths()...)
 	s.cache, err = filecache.Open(flags.Directory, filecache.Options{
-		Capacity: int64(flags.CacheSize),
-		Hidden:   s.own.Hides,
-		MaxOpen:  s.descriptors.granted.files,
+		Capacity:  int64(flags.CacheSize),
+		Hidden:    s.own.Hides,
+		Selection: flags.selection(),
+		MaxOpen:   s.descriptors.granted.files,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("DIRECTORY: %w", err)
@@ -101,7 +112,7 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 	if s.grpcListener, err = listen("--grpc", flags.GRPC); err != nil {
 		return nil, err
 	}
-	if s.front, err = openFront(&flags.commonFlags, s.stderr); err != nil {
+	if s.front, err = openFront(&flags.commonFlags, s.tls, s.stderr); err != nil {
 		return nil, err
 	}
 	return s, s.openServices()
@@ -118,13 +129,16 @@ func (s *server) openServices() error {
 	replies := flow.NewAccount(int64(s.flags.ReplyBuffer))
 	files := files.New(s.cache, replies)
 
-	s.registry.MustRegister(metrics.NewCache(s.cache), metrics.NewRegister(s.store), metrics.NewLog(s.log))
-	chain := newInterceptors(s.flags, s.log, s.registry)
+	s.registry.MustRegister(metrics.NewCache(s.cache), metrics.NewRegister(s.store), metrics.NewLog(s.log),
+		metrics.NewCertificates(map[string]*tlsfiles.Live{"server": s.tls}))
+	metrics.WatchCommits(s.registry, s.store)
+	chain := newInterceptors(s.flags, s.auth, s.log, s.registry)
 	s.channel = inproc.NewChannel(chain.unary, chain.stream)
 	var err error
 	s.grpc, err = newGRPCDoor(s.flags, grpcDoorOptions{
 		limits:       s.descriptors.granted.grpc,
 		interceptors: chain,
+		tls:          s.tls,
 		replies:      replies,
 		metrics:      metrics.NewGRPCDoor(s.registry, replies),
 		log:          s.stderr,
@@ -143,13 +157,23 @@ func (s *server) openServices() error {
 		s.health.SetServingStatus(subject.service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
 	s.front.connect(s.channel, frontOptions{
-		limits:   s.descriptors.granted.legacy,
-		log:      s.log.Logger,
-		registry: s.registry,
-		healthy:  s.isHealthy,
-		subjects: s.healthReport,
+		limits:    s.descriptors.granted.legacy,
+		log:       s.log.Logger,
+		registry:  s.registry,
+		healthy:   s.isHealthy,
+		subjects:  s.partsHealth,
+		authorize: s.adminAuth(),
 	})
 	return nil
+}
+
+// adminAuth returns what authorizes requests to --admin: those from this machine need no
+// token.
+func (s *server) adminAuth() func(token string) error {
+	if loopback, err := isLoopback(s.flags.Admin); s.auth == nil || err == nil && loopback {
+		return nil
+	}
+	return s.auth.CheckAdmin
 }
 
 // serve serves until ctx is done or a door fails, and then shuts down. It returns nil
@@ -163,10 +187,17 @@ func (s *server) serve(ctx context.Context) error {
 		}
 		return err
 	})
+	s.flags.announceFiles(s.stderr)
 	announce(s.stderr, "gRPC", s.grpcListener)
 	s.descriptors.warn(s.stderr)
 	s.front.serve(doors)
 	doors.Go(func() error { return s.watchHealth(ctx) })
+	if s.tls != nil {
+		follow(ctx, doors, s.tls)
+	}
+	if s.auth != nil {
+		follow(ctx, doors, s.auth)
+	}
 	<-ctx.Done()
 	return s.end(doors)
 }

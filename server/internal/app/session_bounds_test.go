@@ -45,7 +45,7 @@ func beginRaw(t *testing.T, cc grpc.ClientConnInterface) *rawSession {
 	if err != nil || resp.GetRegistered() == nil {
 		t.Fatalf("the response to Register is %v, %v", resp, err)
 	}
-	return &rawSession{&rpcCounting{stream, cancel}, resp.GetRegistered().GetSession(), resp.GetRegistered().GetValue()}
+	return &rawSession{&rpcCounting{stream: stream, cancel: cancel}, resp.GetRegistered().GetSession(), resp.GetRegistered().GetValue()}
 }
 
 // finish half-closes the session, waits for its end, and returns the last Committed.
@@ -55,6 +55,7 @@ func (s *rawSession) finish(t *testing.T) (last *numbersv1.Committed) {
 	if err := s.stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
+	last = s.committed
 	for {
 		resp, err := s.stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -302,10 +303,10 @@ func TestReportFlood(t *testing.T) {
 				t.Errorf("the register has %v, want values %d and 10", list, reports)
 			}
 			r.stop()
-			if got := r.logged(t, "level=WARN", "reported faster", "client=7", "waited="); len(got) != 1 {
+			if got := r.logged(t, "level=WARN", "exceeded the report rate", "client=7", "waited="); len(got) != 1 {
 				t.Errorf("the log has the warnings %q of client 7, want one", got)
 			}
-			if got := r.logged(t, "level=WARN", "reported faster", "client=8"); len(got) != 0 {
+			if got := r.logged(t, "level=WARN", "exceeded the report rate", "client=8"); len(got) != 0 {
 				t.Errorf("the log has the warnings %q of client 8, want none", got)
 			}
 		})

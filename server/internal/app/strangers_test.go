@@ -184,7 +184,7 @@ func TestFaultFloodOfValues(t *testing.T) {
 	if most := rate*(int(took/time.Second)+2) + 10; strings.Count(string(text), "msg=Report ") > most {
 		t.Errorf("%d values were reported in %s, want at most %d", strings.Count(string(text), "msg=Report "), took, most)
 	}
-	if n := strings.Count(string(text), "newer values stand for older ones"); n < 1 || n > int(took/time.Second)+2 {
+	if n := strings.Count(string(text), "newer values replace older ones"); n < 1 || n > int(took/time.Second)+2 {
 		t.Errorf("%d log lines about merged values in %s, want 1 to %d", n, took, int(took/time.Second)+2)
 	}
 }

@@ -23,6 +23,8 @@ type Options struct {
 	// Hidden reports whether a file must not be served. It is called with the file that a
 	// name leads to, at every Open, so it must be fast. Nil: no file is hidden.
 	Hidden func(fs.FileInfo) bool
+	// Selection says which names are served. It must be valid.
+	Selection Selection
 	// MaxOpen is the maximum number of open descriptors, of files and directories.
 	// 0: DefaultMaxOpen.
 	MaxOpen int
@@ -52,6 +54,7 @@ type Cache struct {
 	pool    *pool
 	handles *handles
 	hidden  func(fs.FileInfo) bool
+	names   Selection
 	closing chan struct{}
 	watcher sync.WaitGroup
 
@@ -79,6 +82,7 @@ func Open(path string, o Options) (*Cache, error) {
 		pool:    newPool(workers),
 		handles: newHandles(o.MaxOpen-workers*opDescriptors, o.Hidden),
 		hidden:  o.Hidden,
+		names:   o.Selection,
 		closing: make(chan struct{}),
 		lru:     newLRU(o.Capacity),
 		fills:   map[string]*content{},

@@ -30,8 +30,7 @@ var errReplaced = fmt.Errorf("%w: it was replaced repeatedly", ErrDirectory)
 // Open opens a file for reading. The error is ErrNotFound, ErrChanged, ErrDisk,
 // ErrDirectory, ctx's, or one of the file system.
 func (c *Cache) Open(ctx context.Context, name string) (*File, error) {
-	// Each file has one name: no ".", "..", empty part or leading slash.
-	if !fs.ValidPath(name) {
+	if !c.isName(name) {
 		return nil, ErrNotFound
 	}
 	var f *File
@@ -41,6 +40,10 @@ func (c *Cache) Open(ctx context.Context, name string) (*File, error) {
 	})
 	return f, err
 }
+
+// isName reports whether a name may be that of a file. Each file has one name: no ".", "..",
+// empty part or leading slash.
+func (c *Cache) isName(name string) bool { return fs.ValidPath(name) && c.names.Includes(name) }
 
 // inDirectory calls f with the current directory, and again if that was replaced.
 func (c *Cache) inDirectory(ctx context.Context, f func(*generation) error) error {

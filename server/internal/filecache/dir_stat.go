@@ -2,13 +2,12 @@ package filecache
 
 import (
 	"context"
-	"io/fs"
 )
 
 // Stat describes a file. It reads nothing and does not count as a use of a cached file.
 // The error is ErrNotFound, ErrDisk, ErrDirectory, ctx's, or one of the file system.
 func (c *Cache) Stat(ctx context.Context, name string) (Info, error) {
-	if !fs.ValidPath(name) {
+	if !c.isName(name) {
 		return Info{}, ErrNotFound
 	}
 	var info Info

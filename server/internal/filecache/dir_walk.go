@@ -67,7 +67,7 @@ func (w *walk) below(ctx context.Context, name, after string) error {
 		keep := max(w.limit-len(w.found)+1, minKeep)
 		op, err := do(ctx, w.cache.pool, lane{kind: scanKind}, &scanOp{
 			dir: w.dir, name: name, prefix: w.prefix, after: after, including: within, keep: keep,
-			accept: w.accept, hidden: w.cache.hidden,
+			accept: w.accept, names: w.cache.names, hidden: w.cache.hidden,
 		})
 		if err != nil {
 			return err
@@ -110,6 +110,7 @@ type scanOp struct {
 	including bool // include after itself
 	keep      int
 	accept    func(string) bool
+	names     Selection
 	hidden    func(fs.FileInfo) bool
 
 	entries []entry // sorted
@@ -208,5 +209,12 @@ func (o *scanOp) wants(name string, isDir bool) bool {
 		// A prefix may end within the name of the directory, or below it.
 		inside = strings.HasPrefix(name+"/", o.prefix) || strings.HasPrefix(o.prefix, name+"/")
 	}
-	return inside && o.accept(name)
+	if !inside || !o.accept(name) {
+		return false
+	}
+	if isDir {
+		// Its files may be allowed, but not if it is a dotfile itself.
+		return o.names.Dotfiles || !strings.HasPrefix(path.Base(name), ".")
+	}
+	return o.names.Includes(name)
 }

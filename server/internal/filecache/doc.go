@@ -20,6 +20,7 @@
 //     and inode. The kernel sets the change time on every change of the content, and
 //     programs cannot set it. Renaming a file or changing its permissions makes a new
 //     version too.
+//   - Selection: names that [Options.Selection] does not include do not exist for callers.
 //   - Descriptors: at most [Options.MaxOpen] are open, whatever the number of readers. A
 //     reader uses one while it reads from the disk, not while it sends.
 //   - Timeouts: no call lasts longer than its context, nor much longer than 30 s, even if

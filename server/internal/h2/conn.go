@@ -15,6 +15,7 @@ const readBuffer = 8 << 10
 type Conn struct {
 	net.Conn
 	guard *Guard
+	place interface{ Heard() } // told of every call; nil: nobody wants to know
 
 	buffer     []byte // buffer[begin:end] was read but not yet returned
 	begin, end int
@@ -33,6 +34,9 @@ type Conn struct {
 
 	held    int64 // bytes of memory for all streams
 	charged int64 // of held, to the account: what exceeds connAllowance
+
+	unread        int64 // bytes of requests that wait for handlers, of all streams
+	unreadCharged int64 // of unread, to the account: what exceeds requestAllowance
 
 	parked   []*Stream // streams that wait for the connection, in order
 	progress uint64    // changes whenever the peer grants or takes bytes

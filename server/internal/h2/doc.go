@@ -21,6 +21,11 @@
 // allocates for a message. Each connection has an allowance of its own (connAllowance). More
 // comes from the process-wide account.
 //
+// Requests that have arrived and that no handler has read are counted too, with an allowance
+// of their own (requestAllowance), because handlers may wait to send, and would read again if
+// they could. If the account refuses more, the call of the connection with most unread bytes
+// ends. So does a call whose request does not arrive in time.
+//
 // A Guard also closes connections that reset their calls as fast as they open them, and
 // connections whose queued data makes no progress for lack of window.
 package h2

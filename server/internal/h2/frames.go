@@ -15,6 +15,7 @@ const (
 
 	flagEndStream = 0x1
 	flagAck       = 0x1 // of SETTINGS
+	flagPadded    = 0x8 // of DATA
 
 	settingInitialWindow = 0x4
 	settingLen           = 6

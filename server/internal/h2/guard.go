@@ -26,8 +26,14 @@ const (
 type Options struct {
 	// Account bounds what all connections hold beyond connAllowance each.
 	Account *flow.Account
+	// Requests bounds the bytes of requests that wait for handlers, beyond requestAllowance
+	// for each connection. It may be the same account. Nil: only the windows bound them.
+	Requests *flow.Account
 	// Timeout is how long a peer may grant no window while a message waits for it.
 	Timeout time.Duration
+	// RequestTimeout is how long the first message of a call may take to arrive, or the whole
+	// request of a call with one request.
+	RequestTimeout time.Duration
 	// MaxResets is the maximum number of calls of one connection that may be reset in a
 	// second, if they are at least half of all calls.
 	MaxResets int
@@ -67,6 +73,7 @@ type transport struct {
 // ServerHandshake implements credentials.TransportCredentials.
 func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	info := AuthInfo{}
+	place, _ := raw.(interface{ Heard() })
 	if t.TransportCredentials != nil {
 		var err error
 		if raw, info.AuthInfo, err = t.TransportCredentials.ServerHandshake(raw); err != nil {
@@ -74,6 +81,7 @@ func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 		}
 	}
 	info.conn = newConn(raw, t.guard)
+	info.conn.place = place
 	return info.conn, info, nil
 }
 
@@ -122,5 +130,9 @@ func (g *Guard) Tap(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	if !ok {
 		return ctx, nil
 	}
-	return flow.NewContext(ctx, info.conn.open()), nil
+	s := info.conn.open()
+	if !info.conn.hasRequest(s.id) {
+		ctx = s.await(ctx)
+	}
+	return flow.NewContext(ctx, s), nil
 }

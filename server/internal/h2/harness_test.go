@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -88,13 +89,14 @@ func (l smallBuffers) Accept() (net.Conn, error) {
 type serverOptions struct {
 	security credentials.TransportCredentials // nil: none
 	stream   grpc.StreamServerInterceptor     // nil: none
+	request  time.Duration                    // the Guard's RequestTimeout; 0: patience
 }
 
 // newFixtureOf is newFixture with further options and an account of that many bytes.
 func newFixtureOf(t *testing.T, account int64, timeout time.Duration, s *service, o serverOptions) *fixture {
 	t.Helper()
 	f := &fixture{account: flow.NewAccount(account), cuts: map[Reason]int{}}
-	f.guard = New(Options{Account: f.account, Timeout: timeout, MaxResets: 100, Count: func(r Reason) {
+	f.guard = New(Options{Account: f.account, Requests: f.account, Timeout: timeout, RequestTimeout: cmp.Or(o.request, patience), MaxResets: 100, Count: func(r Reason) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.cuts[r]++
@@ -182,9 +184,9 @@ func (f *fixture) idle(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			c.mu.Lock()
 		}
-		if c.reserved != 0 || c.held != 0 || c.charged != 0 || len(c.streams) != 0 || len(c.parked) != 0 {
-			t.Errorf("idle connection: %d bytes reserved, %d held, %d charged; %d streams, %d parked",
-				c.reserved, c.held, c.charged, len(c.streams), len(c.parked))
+		if c.reserved != 0 || c.held != 0 || c.charged != 0 || c.unread != 0 || c.unreadCharged != 0 || len(c.streams) != 0 || len(c.parked) != 0 {
+			t.Errorf("idle connection: %d bytes reserved, %d held, %d charged, %d unread, %d charged for these; %d streams, %d parked",
+				c.reserved, c.held, c.charged, c.unread, c.unreadCharged, len(c.streams), len(c.parked))
 		}
 		c.mu.Unlock()
 	}

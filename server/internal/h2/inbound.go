@@ -17,6 +17,8 @@ type inbound struct {
 	preface int // bytes of it to come
 
 	last   uint32 // the stream that was opened last
+	first  bool   // no part of the payload of the current DATA frame has been parsed
+	pad    int    // bytes of padding at its end
 	resets resetRate
 }
 
@@ -43,6 +45,8 @@ func (in *inbound) received(b []byte) error {
 // begin implements frameHandler.
 func (in *inbound) begin() error {
 	switch in.typ {
+	case frameData:
+		in.first, in.pad = true, 0
 	case frameHeaders:
 		if in.id > in.last { // else the trailers of a request
 			in.last = in.id
@@ -62,6 +66,8 @@ func (in *inbound) begin() error {
 // payload implements frameHandler.
 func (in *inbound) payload(b []byte) error {
 	switch {
+	case in.typ == frameData:
+		in.data(b)
 	case in.typ == frameWindowUpdate:
 		if _, complete := in.collect(b, incrementLen); complete {
 			return in.conn.grant(in.id, int64(binary.BigEndian.Uint32(in.field[:])&idMask))
@@ -78,6 +84,20 @@ func (in *inbound) payload(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// data processes a part of the payload of a DATA frame.
+func (in *inbound) data(b []byte) {
+	overhead := int64(0)
+	if in.first {
+		in.first, overhead = false, dataOverhead
+		if in.flags&flagPadded != 0 {
+			in.pad, b = int(b[0]), b[1:]
+		}
+	}
+	// left is what follows this part, and the padding is at the end of that.
+	padding := min(len(b), max(0, in.pad-in.left))
+	in.conn.arrived(in.id, b[:len(b)-padding], overhead)
 }
 
 // grant adds n bytes to the window of the connection (id 0) or of a stream.

@@ -23,6 +23,7 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 	if s == nil {
 		return next(ctx, req)
 	}
+	s.read()
 	largest := g.largestOf(info.FullMethod)
 	expected := largest.Load()
 	if expected > largeReply {
@@ -54,14 +55,18 @@ func (g *Guard) largestOf(method string) *atomic.Int64 {
 
 // Stream is an interceptor that delays messages until the peer has window for them.
 func (g *Guard) Stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if s := streamOf(ss.Context()); s != nil {
-		s.sender = sender{ss, s}
-		ss = &s.sender
+	s := streamOf(ss.Context())
+	if s == nil {
+		return next(srv, ss)
 	}
-	return next(srv, ss)
+	s.sender = sender{ss, s}
+	if err := next(srv, &s.sender); err != nil {
+		return s.refusal(err)
+	}
+	return nil
 }
 
-// sender is a ServerStream that delays messages.
+// sender is a ServerStream that delays messages and accounts for those that are read.
 type sender struct {
 	grpc.ServerStream
 	s *Stream
@@ -81,6 +86,15 @@ func (s *sender) SendMsg(m any) error {
 	err := s.ServerStream.SendMsg(m)
 	if err != nil {
 		s.s.dequeueLast()
+	}
+	return err
+}
+
+// RecvMsg implements grpc.ServerStream.
+func (s *sender) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil {
+		s.s.read()
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package h2
 import (
 	"context"
 	"math"
+	"time"
 
 	"example.com/parity/server/internal/flow"
 )
@@ -38,6 +39,11 @@ type Stream struct {
 	first   [2]reservation
 	written written
 
+	unread   unread
+	cancel   context.CancelFunc // ends the call; nil: its request had arrived when it began
+	deadline *time.Timer        // of its first message; nil: none
+	refused  error              // the status of a call that the Guard has ended
+
 	begun    bool // Reserve has been called
 	prepared bool // Reserve has been called for the next message; used by the handler only
 	ended    bool // by one side
@@ -51,6 +57,9 @@ var _ flow.Window = (*Stream)(nil)
 
 // open creates the stream of the HEADERS that were read last. It is called by the reader.
 func (c *Conn) open() *Stream {
+	if c.place != nil {
+		c.place.Heard()
+	}
 	s := &Stream{c: c, id: c.in.last}
 	s.queue = s.first[:0]
 	c.mu.Lock()
@@ -72,6 +81,9 @@ func (c *Conn) forget(s *Stream) {
 	c.reserved -= s.reserved
 	s.reserved, s.next, s.queue = 0, reservation{}, nil
 	c.adjustMemory(-memory)
+	s.stopDeadline()
+	s.dropUnread()
+	c.chargeUnread() // releases only
 	if s.waits != forNothing {
 		s.wake()
 	}

@@ -23,8 +23,13 @@ func (l *Log) Unary(ctx context.Context, req any, call *grpc.UnaryServerInfo, ne
 	if !strings.HasPrefix(call.FullMethod, ours) {
 		return next(ctx, req)
 	}
-	scope := l.scope(ctx)
 	began := time.Now()
+	if origin.FromContext(ctx).Stranger {
+		resp, err := next(ctx, req)
+		l.stranger(ctx, call.FullMethod, began, err)
+		return resp, err
+	}
+	scope := l.scope(ctx)
 	l.message(scope, req)
 	resp, err := next(ctx, req)
 	if err == nil {
@@ -39,10 +44,15 @@ func (l *Log) Stream(srv any, ss grpc.ServerStream, call *grpc.StreamServerInfo,
 	if !strings.HasPrefix(call.FullMethod, ours) {
 		return next(srv, ss)
 	}
+	began := time.Now()
+	if ctx := ss.Context(); origin.FromContext(ctx).Stranger {
+		err := next(srv, ss)
+		l.stranger(ctx, call.FullMethod, began, err)
+		return err
+	}
 	s := &stream{ServerStream: ss, log: l}
 	scope := l.scope(ss.Context())
 	s.scope.Store(&scope)
-	began := time.Now()
 	err := next(srv, s)
 	scope = *s.scope.Load()
 	if s.transfer.started && !l.callsOnly {
@@ -61,6 +71,9 @@ func (l *Log) scope(ctx context.Context) []byte {
 	line := line{format: l.format, b: make([]byte, 0, 64)}
 	line.word("door", from.Door.String())
 	line.text("peer", from.Peer)
+	if from.Caller != "" {
+		line.text("caller", from.Caller)
+	}
 	return line.b
 }
 
@@ -92,6 +105,14 @@ func (l *Log) call(scope []byte, method string, began time.Time, err error) {
 		line.text("error", apierror.Detail(err))
 	}
 	line.write(l.out)
+}
+
+// stranger writes the line of a call of somebody who could not prove who it is, or counts
+// it. Its messages have no lines.
+func (l *Log) stranger(ctx context.Context, method string, began time.Time, err error) {
+	if l.strangers.ownLine(status.Code(err)) {
+		l.call(l.scope(ctx), method, began, err)
+	}
 }
 
 // stream logs the messages of a stream.

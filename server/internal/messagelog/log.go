@@ -52,6 +52,7 @@ type Log struct {
 	format    Format
 	callsOnly bool
 	out       *file
+	strangers strangers
 }
 
 // Open opens the log, and creates the file if there is none.
@@ -70,6 +71,7 @@ func Open(o Options) (*Log, error) {
 	} else {
 		l.Logger = slog.New(slog.NewTextHandler(l.out, nil))
 	}
+	l.strangers.log = l.Logger
 	return l, nil
 }
 
@@ -105,4 +107,7 @@ func (l *Log) Lost() int64 { return l.out.lost.Load() }
 
 // Close writes the buffered lines and closes the file. It waits until ctx ends or the disk
 // hangs; the error then says how much is lost. Later lines are lost.
-func (l *Log) Close(ctx context.Context) error { return l.out.close(ctx) }
+func (l *Log) Close(ctx context.Context) error {
+	l.strangers.flush()
+	return l.out.close(ctx)
+}

@@ -21,7 +21,7 @@ type GRPCDoor struct {
 func NewGRPCDoor(r *prometheus.Registry, replies *flow.Account) *GRPCDoor {
 	m := &GRPCDoor{cut: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "parity_grpc_connections_cut_total",
-		Help: "gRPC connections that were refused because the limit on all connections (total) or on those of one address (address) was reached, or closed because the peer did not read (write_stalled, send_stalled) or reset its calls too fast (resets).",
+		Help: "gRPC connections that were refused because the limit on all connections (total) or on those of one address (address) was reached, closed because they had made no call and another needed the place (displaced), or closed because the peer did not read (write_stalled, send_stalled) or reset its calls too fast (resets).",
 	}, []string{"reason"})}
 	r.MustRegister(m.cut, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "parity_grpc_connections",

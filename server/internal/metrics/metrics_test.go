@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,11 +15,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	filesv1 "example.com/parity/gen/parity/files/v1"
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/filecache"
 	"example.com/parity/server/internal/flow"
 	"example.com/parity/server/internal/h2"
 	"example.com/parity/server/internal/origin"
+	"example.com/parity/server/internal/register"
 )
 
 // expect compares the metrics of r whose names are given with their text format.
@@ -67,7 +70,7 @@ grpc_server_handled_total{door="grpc",grpc_code="Unknown",grpc_method="Draw",grp
 # HELP grpc_server_started_total Calls started, by method and door.
 # TYPE grpc_server_started_total counter
 grpc_server_started_total{door="grpc",grpc_method="Draw",grpc_service="parity.numbers.v1.NumberService",grpc_type="unary"} 4
-`)
+`, "grpc_server_started_total", "grpc_server_handled_total")
 	lint(t, r)
 }
 
@@ -161,4 +164,73 @@ parity_cache_opens_total{result="join"} 0
 parity_cache_opens_total{result="uncached"} 0
 `, "parity_cache_files", "parity_cache_opens_total")
 	lint(t, r)
+}
+
+// TestCallsOfFiles counts the bytes and the time of a Get, and the call while it is in
+// progress.
+func TestCallsOfFiles(t *testing.T) {
+	r := prometheus.NewRegistry()
+	calls := NewCalls(r)
+	info := &grpc.StreamServerInfo{FullMethod: filesv1.FileService_Get_FullMethodName, IsServerStream: true}
+	labels := `door="grpc",grpc_method="Get",grpc_service="parity.files.v1.FileService",grpc_type="server_stream"`
+	stream := &discardStream{ctx: origin.NewContext(t.Context(), origin.Origin{Door: register.GRPC})}
+	err := calls.Stream(nil, stream, info, func(_ any, ss grpc.ServerStream) error {
+		expect(t, r, "# HELP parity_calls_in_flight Calls in progress, by method and door. Those of Count are the open counting sessions.\n"+
+			"# TYPE parity_calls_in_flight gauge\nparity_calls_in_flight{"+labels+"} 1\n", "parity_calls_in_flight")
+		return errors.Join(ss.SendMsg(&filesv1.GetResponse{Data: make([]byte, 1000)}), ss.SendMsg(&filesv1.GetResponse{Data: make([]byte, 234)}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, r, "# HELP parity_sent_bytes_total Bytes of responses, by method and door: of Get the contents of files, of unary calls the encoded responses.\n"+
+		"# TYPE parity_sent_bytes_total counter\nparity_sent_bytes_total{"+labels+"} 1234\n", "parity_sent_bytes_total")
+	if n := testutil.CollectAndCount(calls.seconds); n != 1 {
+		t.Errorf("%d histograms, want 1", n)
+	}
+	lint(t, r)
+}
+
+// discardStream is a stream to nobody.
+type discardStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *discardStream) Context() context.Context { return s.ctx }
+func (s *discardStream) SendMsg(any) error        { return nil }
+
+// TestCommits counts the commits of an SQLite register.
+func TestCommits(t *testing.T) {
+	r := prometheus.NewRegistry()
+	store, err := register.OpenSQLite(filepath.Join(t.TempDir(), "numbers.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	WatchCommits(r, store)
+	<-store.Save(7, register.Change{Value: 12, SetValue: true}).Done()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]float64{}
+	for _, f := range families {
+		m := f.GetMetric()[0]
+		found[f.GetName()] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		if h := m.GetHistogram(); h != nil && h.Schema == nil {
+			t.Errorf("%s has no native buckets", f.GetName())
+		}
+	}
+	if found["parity_register_commit_seconds"] != 1 || found["parity_register_committed_clients_total"] != 1 || found["parity_register_commits_failed_total"] != 0 {
+		t.Errorf("after one commit: %v", found)
+	}
+	lint(t, r)
+	WatchCommits(prometheus.NewRegistry(), register.NewMemory()) // has none
+}
+
+func TestBuildInfo(t *testing.T) {
+	r := NewRegistry()
+	if n, err := testutil.GatherAndCount(r, "parity_build_info"); err != nil || n != 1 {
+		t.Errorf("%d metrics, %v", n, err)
+	}
 }

@@ -3,9 +3,10 @@ package netguard
 import (
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -24,8 +25,9 @@ const (
 // peer reads it.
 type conn struct {
 	net.Conn
-	l    *Listener
-	from netip.Addr
+	l     *Listener
+	place *place
+	heard atomic.Bool
 
 	mu       sync.Mutex // guards the write deadlines, in Unix nanoseconds
 	user     int64      // set through SetWriteDeadline; 0: none
@@ -105,10 +107,31 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // abort resets the connection, so that the kernel discards the bytes that the peer does
 // not accept.
 func (c *conn) abort() {
+	_ = c.SetLinger(0) // fails only if the connection is already gone
+	_ = c.Close()      // Write returns its own error
+}
+
+// SetLinger is the method of net.TCPConn.
+func (c *conn) SetLinger(sec int) error {
 	if nc, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
-		_ = nc.SetLinger(0) // fails only if the connection is already gone
+		return nc.SetLinger(sec)
 	}
-	_ = c.Close() // Write returns its own error
+	return errors.ErrUnsupported
+}
+
+// SyscallConn implements syscall.Conn.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if nc, ok := c.Conn.(syscall.Conn); ok {
+		return nc.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// Heard says that the peer has used the protocol: the connection keeps its place.
+func (c *conn) Heard() {
+	if c.l.o.Limits.Displace && !c.heard.Swap(true) {
+		c.l.limiter.heard(c.place)
+	}
 }
 
 // Close closes the connection and makes room for another. Later calls return the first
@@ -116,7 +139,7 @@ func (c *conn) abort() {
 func (c *conn) Close() error {
 	c.closing.Do(func() {
 		c.err = c.Conn.Close()
-		c.l.limiter.release(c.from)
+		c.l.limiter.release(c.place)
 	})
 	return c.err
 }

@@ -85,14 +85,23 @@ func (l *Listener) Accept() (net.Conn, error) {
 			continue
 		}
 		from := addressOf(nc.RemoteAddr())
-		if reason := l.limiter.admit(from); reason != "" {
+		c := &conn{Conn: nc, l: l}
+		admitted, displaced, reason := l.limiter.admit(from, func() { c.Close() })
+		if displaced != nil {
+			reason = ReasonDisplaced
+			displaced.drop()
+		}
+		if reason != "" {
 			l.o.Count(reason)
 			l.refused.Add(1)
-			nc.Close()
 			l.warn("connections refused: the limit is reached", "reason", reason, "last", from)
+		}
+		if admitted == nil {
+			nc.Close()
 			continue
 		}
-		return &conn{Conn: nc, l: l, from: from}, nil
+		c.place = admitted
+		return c, nil
 	}
 }
 

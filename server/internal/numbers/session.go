@@ -80,7 +80,7 @@ func (s *Service) Count(stream countStream) error {
 func (c *session) enter() error {
 	open, entered := c.service.enter(c.id)
 	if c.entered = entered; !entered {
-		return apierror.Exhausted("TOO_MANY_SESSIONS", fmt.Sprintf("client %d has %d sessions open, the most there may be", c.id, open), tooManyRetry)
+		return apierror.Exhausted("TOO_MANY_SESSIONS", fmt.Sprintf("client %d has %d open sessions, the maximum", c.id, open), tooManyRetry)
 	}
 	if open > 1 {
 		c.service.log.Warn("client ID in use by several sessions: they share one record, the last write wins",
@@ -109,7 +109,7 @@ func (c *session) leave() {
 		c.service.store.Leave(c.id)
 	}
 	if c.rate != nil && c.rate.waited > 0 {
-		c.service.log.Warn("session reported faster than it may: its reports had to wait",
+		c.service.log.Warn("session exceeded the report rate: its reports had to wait",
 			"client", c.id, "reports", c.newest().n, "waited", c.rate.waited)
 	}
 }

@@ -19,6 +19,14 @@ import (
 type Origin struct {
 	Door register.Door
 	Peer string // the client's IP address and port
+	// Local is whether the call was made in this process, by one of its doors.
+	Local bool
+	// Caller is the name of the caller, if callers must have one.
+	Caller string
+	// Proven is whether a token or a certificate has proved the name.
+	Proven bool
+	// Stranger is whether callers must prove who they are, and this one has not.
+	Stranger bool
 }
 
 type contextKey struct{}
@@ -27,6 +35,11 @@ type contextKey struct{}
 func FromContext(ctx context.Context) Origin {
 	o, _ := ctx.Value(contextKey{}).(Origin)
 	return o
+}
+
+// NewContext returns a context with the origin o.
+func NewContext(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, contextKey{}, o)
 }
 
 // Resolver determines the origin of calls.
@@ -42,7 +55,8 @@ func (r *Resolver) resolve(ctx context.Context) context.Context {
 	o := Origin{Door: register.GRPC, Peer: "unknown"}
 	if p, ok := peer.FromContext(ctx); ok {
 		o.Peer = p.Addr.String()
-		if p.Addr.Network() == inproc.Network || r.trusts(p.Addr) {
+		o.Local = p.Addr.Network() == inproc.Network
+		if o.Local || r.trusts(p.Addr) {
 			// A call without a forwarded address is the trusted caller's own.
 			if client := metadata.ValueFromIncomingContext(ctx, r.PeerKey); len(client) > 0 {
 				o.Peer = client[0]
@@ -52,7 +66,7 @@ func (r *Resolver) resolve(ctx context.Context) context.Context {
 			}
 		}
 	}
-	return context.WithValue(ctx, contextKey{}, o)
+	return NewContext(ctx, o)
 }
 
 // trusts reports whether a caller on the network may forward addresses.

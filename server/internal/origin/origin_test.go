@@ -74,20 +74,20 @@ func TestResolve(t *testing.T) {
 		md   []string
 		want Origin
 	}{
-		{"a client", tcp("192.0.2.1:80"), nil, Origin{register.GRPC, "192.0.2.1:80"}},
-		{"a client that forges both", tcp("192.0.2.1:80"), forwarded, Origin{register.GRPC, "192.0.2.1:80"}},
-		{"in process", local{}, forwarded, Origin{register.Legacy, client}},
-		{"in process, its own call", local{}, nil, Origin{register.GRPC, "inproc"}},
-		{"a trusted gateway", tcp("10.1.2.3:80"), forwarded, Origin{register.Legacy, client}},
-		{"a trusted gateway, IPv4 in IPv6", tcp("[::ffff:10.1.2.3]:80"), forwarded, Origin{register.Legacy, client}},
-		{"a trusted gateway with a zone", tcp("[fe80::1%eth0]:80"), forwarded, Origin{register.Legacy, client}},
-		{"a trusted gateway, its own call", tcp("10.1.2.3:80"), nil, Origin{register.GRPC, "10.1.2.3:80"}},
-		{"a door without a peer", tcp("10.1.2.3:80"), []string{doorKey, "legacy"}, Origin{register.GRPC, "10.1.2.3:80"}},
-		{"a peer without a door", tcp("10.1.2.3:80"), []string{peerKey, client}, Origin{register.GRPC, client}},
-		{"another door", tcp("10.1.2.3:80"), []string{doorKey, "back", peerKey, client}, Origin{register.GRPC, client}},
-		{"two doors", tcp("10.1.2.3:80"), append([]string{doorKey, "legacy"}, forwarded...), Origin{register.GRPC, client}},
-		{"a Unix socket", &net.UnixAddr{Name: "/s", Net: "unix"}, forwarded, Origin{register.GRPC, "/s"}},
-		{"no peer", nil, forwarded, Origin{register.GRPC, "unknown"}},
+		{"a client", tcp("192.0.2.1:80"), nil, Origin{Door: register.GRPC, Peer: "192.0.2.1:80"}},
+		{"a client that forges both", tcp("192.0.2.1:80"), forwarded, Origin{Door: register.GRPC, Peer: "192.0.2.1:80"}},
+		{"in process", local{}, forwarded, Origin{Door: register.Legacy, Peer: client, Local: true}},
+		{"in process, its own call", local{}, nil, Origin{Door: register.GRPC, Peer: "inproc", Local: true}},
+		{"a trusted gateway", tcp("10.1.2.3:80"), forwarded, Origin{Door: register.Legacy, Peer: client}},
+		{"a trusted gateway, IPv4 in IPv6", tcp("[::ffff:10.1.2.3]:80"), forwarded, Origin{Door: register.Legacy, Peer: client}},
+		{"a trusted gateway with a zone", tcp("[fe80::1%eth0]:80"), forwarded, Origin{Door: register.Legacy, Peer: client}},
+		{"a trusted gateway, its own call", tcp("10.1.2.3:80"), nil, Origin{Door: register.GRPC, Peer: "10.1.2.3:80"}},
+		{"a door without a peer", tcp("10.1.2.3:80"), []string{doorKey, "legacy"}, Origin{Door: register.GRPC, Peer: "10.1.2.3:80"}},
+		{"a peer without a door", tcp("10.1.2.3:80"), []string{peerKey, client}, Origin{Door: register.GRPC, Peer: client}},
+		{"another door", tcp("10.1.2.3:80"), []string{doorKey, "back", peerKey, client}, Origin{Door: register.GRPC, Peer: client}},
+		{"two doors", tcp("10.1.2.3:80"), append([]string{doorKey, "legacy"}, forwarded...), Origin{Door: register.GRPC, Peer: client}},
+		{"a Unix socket", &net.UnixAddr{Name: "/s", Net: "unix"}, forwarded, Origin{Door: register.GRPC, Peer: "/s"}},
+		{"no peer", nil, forwarded, Origin{Door: register.GRPC, Peer: "unknown"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			unary, stream := resolved(t, r, newContext(t, tt.addr, tt.md...))
@@ -97,7 +97,7 @@ func TestResolve(t *testing.T) {
 		})
 	}
 	unary, stream := resolved(t, &Resolver{DoorKey: doorKey, PeerKey: peerKey}, newContext(t, tcp("10.1.2.3:80"), forwarded...))
-	if want := (Origin{register.GRPC, "10.1.2.3:80"}); unary != want || stream != want {
+	if want := (Origin{Door: register.GRPC, Peer: "10.1.2.3:80"}); unary != want || stream != want {
 		t.Errorf("without trusted gateways: origins %v and %v, want %v", unary, stream, want)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 const benchClients = 64
 
-// BenchmarkSave is what a report costs a session, which does not wait for it.
+// BenchmarkSave measures a report of a session that does not wait for its commit.
 func BenchmarkSave(b *testing.B) {
 	eachKindParallel(b, func(s Store, id int32, next func() bool) {
 		now, commit := time.Now(), inMemory
@@ -22,7 +22,7 @@ func BenchmarkSave(b *testing.B) {
 	})
 }
 
-// BenchmarkCommit waits for each change, with as many clients as wait at a time.
+// BenchmarkCommit waits for each change, with different numbers of concurrent clients.
 func BenchmarkCommit(b *testing.B) {
 	eachKindParallel(b, func(s Store, id int32, next func() bool) {
 		now := time.Now()
@@ -32,7 +32,7 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
-// BenchmarkList is a page of a register with all clients that there are by default.
+// BenchmarkList lists a page of a register with the default number of clients.
 func BenchmarkList(b *testing.B) {
 	const clients, page = 10_001, 100
 	for _, kind := range kinds {

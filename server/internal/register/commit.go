@@ -26,7 +26,7 @@ func committed(err error) *Commit {
 	return c
 }
 
-// finish reports the outcome to those who wait.
+// finish sets the outcome and wakes those who wait.
 func (c *Commit) finish(err error) {
 	c.err = err
 	close(c.done)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +22,7 @@ const (
 	retryDelay = 250 * time.Millisecond
 	// closeWait is how long attempts go on when the store is closed.
 	closeWait = 3 * time.Second
-	// healthGrace is how long changes may stay unwritten before Health reports it: longer
+	// healthGrace is how long changes may stay unwritten before Health fails: longer
 	// than a restart of Redis, shorter than a load balancer's timeout.
 	healthGrace = 5 * time.Second
 	// freshFor is how long a change may wait for the first attempt to write it before it
@@ -70,7 +71,16 @@ type committer[C any] struct {
 	since  time.Time // start of the first attempt since one succeeded; zero: none
 	err    error     // of the last attempt
 	lost   int       // number of clients whose changes were abandoned
+
+	observer atomic.Pointer[CommitObserver]
 }
+
+// CommitObserver is told of every attempt to write a group: how many clients it is about,
+// how long it took, and its error. It must not block.
+type CommitObserver func(clients int, took time.Duration, err error)
+
+// Observed is a Store that can tell an observer of its commits.
+type Observed interface{ Observe(CommitObserver) }
 
 type group[C any] struct {
 	commit  *Commit // nil once it has failed
@@ -99,7 +109,7 @@ func (c *committer[C]) update(id int32, change func(*C)) *Commit {
 	if c.closed {
 		return committed(errClosed)
 	}
-	g := c.gathering()
+	g := c.openGroup()
 	record, ok := g.changes[id]
 	if !ok {
 		record = new(C)
@@ -135,11 +145,11 @@ func (c *committer[C]) flush() *Commit {
 	if c.closed {
 		return committed(errClosed)
 	}
-	return c.gathering().commit
+	return c.openGroup().commit
 }
 
-// gathering returns the open group, and opens one if necessary. c.mu must be held.
-func (c *committer[C]) gathering() *group[C] {
+// openGroup returns the open group, and opens one if necessary. c.mu must be held.
+func (c *committer[C]) openGroup() *group[C] {
 	if c.open == nil {
 		if c.spare == nil {
 			c.spare = map[int32]*C{}
@@ -203,7 +213,11 @@ func (c *committer[C]) commit(g *group[C]) {
 	}
 	for {
 		c.attempt()
+		began, clients := time.Now(), len(g.changes)
 		err := c.write(c.ctx, g.changes)
+		if observe := c.observer.Load(); observe != nil {
+			(*observe)(clients, time.Since(began), err)
+		}
 		c.attempted(g, err)
 		if err == nil {
 			g.finish(nil)
@@ -213,7 +227,7 @@ func (c *committer[C]) commit(g *group[C]) {
 		err = unavailable(err)
 		if c.failFast {
 			g.finish(err)
-			c.failGathering(err)
+			c.failOpen(err)
 		}
 		select {
 		case <-time.After(retryDelay):
@@ -279,8 +293,8 @@ func (c *committer[C]) attempted(g *group[C], err error) {
 	}
 }
 
-// failGathering fails the Commit of the open group, whose changes stay in it.
-func (c *committer[C]) failGathering(err error) {
+// failOpen fails the Commit of the open group, whose changes stay in it.
+func (c *committer[C]) failOpen(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open != nil {

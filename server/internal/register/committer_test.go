@@ -176,8 +176,8 @@ func TestFailedGroupIsWrittenLater(t *testing.T) {
 	}
 }
 
-// TestHolding says which changes are held back. A change is its number; holding it back
-// makes that negative.
+// TestHolding checks which changes are held back. A change is a number, and holding it back
+// makes the number negative.
 func TestHolding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &written{takes: time.Millisecond}
@@ -240,7 +240,7 @@ func TestHolding(t *testing.T) {
 	})
 }
 
-// TestChecking has attempts made with nothing to write.
+// TestChecking checks that there are attempts even if there is nothing to write.
 func TestChecking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &written{err: errors.New("gone"), begun: time.Now()}

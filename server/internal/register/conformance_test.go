@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// kinds are the stores that the suite is run against. open opens the same store
-// each time it is called.
+// kinds are the stores that the suite tests. open opens the same store each time it is
+// called.
 var kinds = []struct {
 	name    string
 	durable bool // outlives Close
@@ -38,10 +38,10 @@ func eachKind(t *testing.T, test func(t *testing.T, s Store)) {
 	}
 }
 
-// at is a time of which every store keeps all there is.
+// at returns a time that every store keeps without rounding.
 func at(second int) time.Time { return time.Date(2026, 1, 2, 3, 4, second, 567891000, time.UTC) }
 
-// seen is of a client that was seen at gRPC.
+// seen returns the Seen of a client that used gRPC.
 func seen(second int) Seen { return SeenAt(GRPC, at(second)) }
 
 func register(tb testing.TB, s Store, id int32, now time.Time) (Record, bool) {
@@ -79,7 +79,7 @@ func list(tb testing.TB, s Store, after int32, limit int) []Client {
 	return clients
 }
 
-// equal compares what a client knows of its record. TestRepeats is about the rest.
+// equal compares the fields of a record that its client knows. TestRepeats tests the others.
 func equal(tb testing.TB, what string, got, want Record) {
 	tb.Helper()
 	got.Revision, got.Writer, want.Revision, want.Writer = 0, 0, 0, 0
@@ -133,7 +133,7 @@ func TestSave(t *testing.T) {
 	})
 }
 
-// TestDoors has clients come through both doors.
+// TestDoors has clients use both doors.
 func TestDoors(t *testing.T) {
 	const never = 0
 	for _, kind := range kinds {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// names returns what there is in a directory.
+// names returns the names of the files in a directory.
 func names(tb testing.TB, dir string) []string {
 	tb.Helper()
 	entries, err := os.ReadDir(dir)
@@ -25,7 +25,7 @@ func names(tb testing.TB, dir string) []string {
 	return names
 }
 
-// TestSQLiteLeftovers starts after servers that were killed while they made the file.
+// TestSQLiteLeftovers starts after servers that were killed while they created the file.
 func TestSQLiteLeftovers(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -84,7 +84,7 @@ func TestSQLiteLeftovers(t *testing.T) {
 	}
 }
 
-// TestSQLiteMadeOnce has many servers make the same register.
+// TestSQLiteMadeOnce has many servers create the same register at once.
 func TestSQLiteMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "numbers.db")
 	var (
@@ -117,7 +117,7 @@ func TestSQLiteMadeOnce(t *testing.T) {
 	}
 }
 
-// TestSQLiteSymlink makes a register where a symbolic link leads to.
+// TestSQLiteSymlink creates a register at the target of a symbolic link.
 func TestSQLiteSymlink(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "disk"), 0o700); err != nil {
@@ -163,7 +163,7 @@ func TestSQLiteLogAlone(t *testing.T) {
 	}
 }
 
-// TestSQLiteNames opens registers by names to which SQLite or URIs give a meaning.
+// TestSQLiteNames opens registers whose names have a meaning for SQLite or in URIs.
 func TestSQLiteNames(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{":memory:", "file:n.db", "n?mode=memory", "a b#c%41.db"} {

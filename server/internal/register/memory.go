@@ -2,23 +2,19 @@ package register
 
 import (
 	"context"
-	"sync"
 	"time"
 )
 
 // Memory is a Store that lasts as long as the process.
 type Memory struct {
-	*sessions
-
-	mu      sync.RWMutex
-	clients table
-	closed  bool
+	content
+	closed bool // guarded by mu
 }
 
 var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{sessions: newSessions(), clients: newTable()} }
+func NewMemory() *Memory { return &Memory{content: newContent(newTable())} }
 
 // inMemory is the Commit of every change.
 var inMemory = committed(nil)
@@ -43,15 +39,6 @@ func (m *Memory) Save(id int32, c Change) *Commit {
 	}
 	m.clients.change(id, c)
 	return inMemory
-}
-
-// List implements Store.
-func (m *Memory) List(_ context.Context, after int32, limit int) ([]Client, error) {
-	m.mu.RLock()
-	page := m.clients.list(after, limit)
-	m.mu.RUnlock()
-	m.count(page)
-	return page, nil
 }
 
 // Health implements Store.

@@ -89,7 +89,10 @@ type Redis struct {
 	leaseEnded chan struct{}
 }
 
-var _ Store = (*Redis)(nil)
+var (
+	_ Store    = (*Redis)(nil)
+	_ Observed = (*Redis)(nil)
+)
 
 // OpenRedis connects to the Redis at a redis:// or rediss:// URL. While it is
 // unreachable OpenRedis retries, for startWait at most and until ctx is done. Losing Redis
@@ -131,7 +134,7 @@ func (r *Redis) begin(ctx context.Context, wait time.Duration, addr string) erro
 		switch {
 		case err == nil:
 			if tries > 0 {
-				r.log.Info("register: redis is there", "addr", addr, "after", time.Since(began))
+				r.log.Info("register: redis is reachable", "addr", addr, "after", time.Since(began))
 			}
 			return nil
 		case ctx.Err() != nil:
@@ -139,9 +142,9 @@ func (r *Redis) begin(ctx context.Context, wait time.Duration, addr string) erro
 		case isFinal(err):
 			return err
 		case time.Since(began) > wait:
-			return fmt.Errorf("away for %s: %w", wait, err)
+			return fmt.Errorf("unreachable for %s: %w", wait, err)
 		case tries == 0:
-			r.log.Warn("register: redis is away, waiting for it", "addr", addr, "wait", wait, "error", err)
+			r.log.Warn("register: redis is unreachable, waiting for it", "addr", addr, "wait", wait, "error", err)
 		}
 		select {
 		case <-time.After(retryDelay):
@@ -158,7 +161,7 @@ func isFinal(err error) bool {
 		return true
 	}
 	refused, ok := errors.AsType[redis.Error](err)
-	// Some versions report errors of scripts as ERR too, and these may be temporary.
+	// Some versions return errors of scripts as ERR too, and these may be temporary.
 	return ok && strings.HasPrefix(refused.Error(), "ERR ") &&
 		!redis.IsMaxClientsError(err) && !strings.Contains(refused.Error(), "script")
 }
@@ -269,6 +272,9 @@ func (r *Redis) write(ctx context.Context, changes map[int32]*redisChange) error
 // tellSuperseded logs how many writes of a group were dropped.
 func (r *Redis) tellSuperseded() {
 	if r.superseded > 0 {
-		r.log.Info("register: changes that were held back are left out, other servers have newer ones", "clients", r.superseded)
+		r.log.Info("register: changes that were held back are dropped: other servers have newer ones", "clients", r.superseded)
 	}
 }
+
+// Observe implements Observed.
+func (r *Redis) Observe(o CommitObserver) { r.committer.observer.Store(&o) }

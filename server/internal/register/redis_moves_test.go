@@ -8,8 +8,8 @@ import (
 	"example.com/parity/internal/await"
 )
 
-// TestRedisLateDelivery has an attempt reach Redis when its server has given it up and
-// the client has gone on at another server, as a network does that comes back.
+// TestRedisLateDelivery delivers an attempt to Redis after its server has given it up and
+// the client has continued at another server, as a network that recovers may do.
 func TestRedisLateDelivery(t *testing.T) {
 	t.Parallel()
 	a, b, link, _ := twoServers(t)
@@ -33,8 +33,8 @@ func TestRedisLateDelivery(t *testing.T) {
 	equal(t, "in the end", list(t, b, -1, 1)[0].Record, Record{Number: 8, Value: 42, Seen: seen(1)})
 }
 
-// TestRedisSlowAttempt has an attempt succeed, but only when the client has had time to
-// go on at another server. It is patient: the attempt is not one that has failed.
+// TestRedisSlowAttempt has an attempt that succeeds so late that the client has had time to
+// continue at another server. The attempt has not failed.
 func TestRedisSlowAttempt(t *testing.T) {
 	t.Parallel()
 	server := newRedisServer(t)
@@ -55,9 +55,9 @@ func TestRedisSlowAttempt(t *testing.T) {
 	equal(t, "in the end", list(t, b, -1, 1)[0].Record, Record{Number: 8, Value: 42, Seen: seen(1)})
 }
 
-// TestRedisMoves has many clients report, be cut off from Redis with their server in
-// one way or another, report more, and then stay or go on at the other server. What
-// each said last stays.
+// TestRedisMoves has many clients report at a server, disconnects that server from Redis in
+// different ways, and has the clients report more and then stay or continue at the other
+// server. The register has the last report of each.
 func TestRedisMoves(t *testing.T) {
 	t.Parallel()
 	const clients = 100

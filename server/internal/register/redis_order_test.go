@@ -12,7 +12,7 @@ import (
 	"example.com/parity/internal/await"
 )
 
-// twoServers are two stores on one Redis; the link of the first can be disturbed.
+// twoServers are two stores on one Redis. The link of the first can be disturbed.
 func twoServers(t *testing.T) (a, b *Redis, link *link, server *redisServer) {
 	t.Helper()
 	server = newRedisServer(t)
@@ -20,7 +20,7 @@ func twoServers(t *testing.T) (a, b *Redis, link *link, server *redisServer) {
 	return openRedis(t, link.url()), openRedis(t, server.url()), link, server
 }
 
-// missesRedis returns when the store has seen an attempt fail.
+// missesRedis waits until an attempt of the store has failed.
 func missesRedis(tb testing.TB, r *Redis) {
 	tb.Helper()
 	await.That(tb, "an attempt has failed", func() bool {
@@ -37,9 +37,9 @@ func wantValue(t *testing.T, s Store, id int32, want int64) {
 	}
 }
 
-// TestRedisClocksDiffer has a server write whose clock is an hour ahead of another's,
-// which then writes too. No store looks at a clock to order writes; one that did
-// would keep, where it does, what is put there here.
+// TestRedisClocksDiffer has a server write whose clock is an hour ahead, and then another
+// server. Stores do not order writes by clocks. The test sets the times by which a store of
+// an earlier version would have kept the first write.
 func TestRedisClocksDiffer(t *testing.T) {
 	a, b, _, server := twoServers(t)
 	register(t, a, 7, at(0))
@@ -55,8 +55,8 @@ func TestRedisClocksDiffer(t *testing.T) {
 	equal(t, "the later writes", list(t, a, -1, 1)[0].Record, Record{Number: 6, Value: 13, Seen: seen(1)})
 }
 
-// TestRedisLastWriteWins has two servers write in turn, each when the other's write
-// is confirmed.
+// TestRedisLastWriteWins has two servers write in turn, each after the other's write was
+// confirmed.
 func TestRedisLastWriteWins(t *testing.T) {
 	a, b, _, _ := twoServers(t)
 	register(t, a, 7, at(0))
@@ -74,8 +74,8 @@ func TestRedisLastWriteWins(t *testing.T) {
 	}
 }
 
-// TestRedisSharedClient has two servers write the same clients at the same time. What
-// the last of them writes, when both are done, stays.
+// TestRedisSharedClient has two servers write the same clients at the same time. The last
+// write after that is kept.
 func TestRedisSharedClient(t *testing.T) {
 	a, b, _, _ := twoServers(t)
 	const clients, rounds = 40, 30
@@ -100,7 +100,7 @@ func TestRedisSharedClient(t *testing.T) {
 	}
 }
 
-// TestRedisUnknown writes a record that the server was never told of.
+// TestRedisUnknown writes a record whose version the server does not know.
 func TestRedisUnknown(t *testing.T) {
 	a, b, link, _ := twoServers(t)
 	register(t, b, 7, at(0))
@@ -118,7 +118,7 @@ func TestRedisUnknown(t *testing.T) {
 	wantValue(t, b, 8, 6)
 }
 
-// TestRedisEarlierVersion has a record that a server of an earlier version made.
+// TestRedisEarlierVersion has a record that an earlier version of the server wrote.
 func TestRedisEarlierVersion(t *testing.T) {
 	server := newRedisServer(t)
 	client := server.client(t)
@@ -147,8 +147,8 @@ func TestRedisEarlierVersion(t *testing.T) {
 	}
 }
 
-// TestRedisHeldBack disturbs the link of a server while its client goes on at another
-// one. What the first still has to say does not undo that.
+// TestRedisHeldBack disturbs the link of a server while its client continues at another
+// one. The waiting writes of the first do not undo those of the other.
 func TestRedisHeldBack(t *testing.T) {
 	const base = 5 // the value before
 	for _, test := range []struct {
@@ -267,7 +267,7 @@ func canceled() context.Context {
 	return ctx
 }
 
-// TestRedisReplyLost has Redis take a write whose reply is lost.
+// TestRedisReplyLost has Redis execute a write whose reply is lost.
 func TestRedisReplyLost(t *testing.T) {
 	for _, other := range []bool{false, true} {
 		t.Run(fmt.Sprintf("another writes=%v", other), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"example.com/parity/internal/await"
 )
 
-// TestRedisAway takes Redis away for longer than the store is patient.
+// TestRedisAway has a Redis that stops, hangs, or is replaced by an empty one, for a while.
 func TestRedisAway(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -156,7 +156,7 @@ func TestRedisShared(t *testing.T) {
 	}
 }
 
-// TestRedisServerKilled has a server vanish without a word.
+// TestRedisServerKilled has a server end without closing its store.
 func TestRedisServerKilled(t *testing.T) {
 	mini := miniredis.RunT(t)
 	now := time.Now()
@@ -248,7 +248,7 @@ func TestRedisOpen(t *testing.T) {
 		}
 		l.Close()
 		_, err = openRedisWithin(t.Context(), retryDelay, "redis://"+l.Addr().String(), log)
-		if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "away for") {
+		if err == nil || !strings.Contains(err.Error(), l.Addr().String()) || !strings.Contains(err.Error(), "unreachable for") {
 			t.Errorf("OpenRedis: %v, want an error with the address", err)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"example.com/parity/internal/await"
+	"example.com/parity/internal/tcptest"
 )
 
 // redisServer is a redis-server that can be stopped and started again with its data.
@@ -24,7 +25,7 @@ type redisServer struct {
 	cmd  *exec.Cmd // nil while it is stopped, and where it is not ours
 }
 
-// newRedisServer starts a redis-server of the test's own.
+// newRedisServer starts a redis-server for one test.
 func newRedisServer(tb testing.TB) *redisServer {
 	tb.Helper()
 	s := startRedisServer(tb, tb.TempDir())
@@ -35,8 +36,8 @@ func newRedisServer(tb testing.TB) *redisServer {
 // sharedRedis is the server of all tests that leave it running.
 var sharedRedis *redisServer
 
-// newRedisURL returns where there is an empty Redis: the one that PARITY_TEST_REDIS
-// names (HOST:PORT; its database 15, which must be empty), or one that is started.
+// newRedisURL returns the URL of an empty Redis: database 15, which must be empty, of the
+// server that PARITY_TEST_REDIS names (HOST:PORT), or one that it starts.
 func newRedisURL(tb testing.TB) string {
 	tb.Helper()
 	if sharedRedis == nil {
@@ -127,11 +128,11 @@ func openRedis(tb testing.TB, url string) *Redis {
 	return r
 }
 
-// link is a TCP connection to Redis that can be cut, and that can lose replies or keep
-// requests back.
+// link is a TCP proxy in front of Redis that can disconnect, lose replies, or hold back
+// requests.
 type link struct {
-	target   string
-	listener net.Listener
+	target  string
+	address string
 
 	mu    sync.Mutex
 	state linkState
@@ -152,35 +153,17 @@ const (
 )
 
 func newLink(t *testing.T, target string) *link {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := &link{target: target, listener: l, mended: make(chan struct{})}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { k.forward(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		k.cut()
-		wg.Wait()
-	})
+	k := &link{target: target, mended: make(chan struct{})}
+	k.address = tcptest.Serve(t, func(conn *net.TCPConn) { k.forward(conn) })
+	t.Cleanup(k.cut)
 	return k
 }
 
-func (k *link) addr() string { return k.listener.Addr().String() }
+func (k *link) addr() string { return k.address }
 
 func (k *link) url() string { return "redis://" + k.addr() + "/15" }
 
 func (k *link) forward(conn net.Conn) {
-	defer conn.Close()
 	upstream, err := net.Dial("tcp", k.target)
 	if err != nil {
 		return
@@ -246,8 +229,8 @@ func (k *link) send(upstream, conn net.Conn) {
 	}
 }
 
-// deliver sends Redis, in the order in which they were given up, what the connections
-// have kept back.
+// deliver sends the requests that were held back to Redis, in the order in which their
+// connections ended.
 func (k *link) deliver(t *testing.T) {
 	t.Helper()
 	k.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// write is what a session reports; repeat is what it repeats of another's.
+// write is a report of a session; repeat repeats a report of another session.
 func write(writer, v int64) Change {
 	return Change{Value: v, SetValue: true, Writer: writer, Seen: seen(1)}
 }
@@ -16,10 +16,10 @@ func repeat(writer, v int64, of Session) Change {
 	return c
 }
 
-// registers stands for a session that is registered, and is told the revision.
+// registers means that a session is registered, and learns the revision.
 var registers = Change{Seen: seen(1)}
 
-// TestRepeats has sessions 10, 20 … of one client write and repeat what others wrote.
+// TestRepeats has sessions 10, 20 … of one client write, and repeat writes of others.
 func TestRepeats(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -15,8 +15,8 @@ const (
 	redissPrefix = "rediss://"
 )
 
-// Validate reports what is wrong with a specification, without opening anything.
-// These are specifications:
+// Validate returns an error if spec is not a valid specification. It opens nothing. These
+// are valid:
 //
 //	sqlite:PATH                    a file of this server
 //	memory:                        nothing that outlasts the process

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -27,7 +26,7 @@ const fileCheck = time.Second
 // Changes that are written to a file which was removed or replaced would be lost with
 // it. So commits fail until the file is back in its place.
 type SQLite struct {
-	*sessions
+	content
 	committer *committer[struct{}] // its groups say which clients have changed
 	db        *database
 	check     *time.Ticker
@@ -35,22 +34,22 @@ type SQLite struct {
 	// The committer's: the clients that are being written, and their records.
 	ids  []int32
 	rows []row
-
-	mu      sync.RWMutex
-	clients table
 }
 
-var _ Store = (*SQLite)(nil)
+var (
+	_ Store    = (*SQLite)(nil)
+	_ Observed = (*SQLite)(nil)
+)
 
 // OpenSQLite opens the register in the file at path, and creates it if there is none.
 // A file that is damaged, empty, or something else, is an error and stays as it is. log
 // is told when the file cannot be written, and when it can again.
 func OpenSQLite(path string, log *slog.Logger) (*SQLite, error) {
-	s := &SQLite{sessions: newSessions()}
-	var err error
-	if s.db, s.clients, err = openDatabase(path); err != nil {
+	db, clients, err := openDatabase(path)
+	if err != nil {
 		return nil, fmt.Errorf("register %q: %w", path, err)
 	}
+	s := &SQLite{content: newContent(clients), db: db}
 	s.check = time.NewTicker(fileCheck)
 	s.committer = newCommitter(committing[struct{}]{
 		write:    s.write,
@@ -115,15 +114,6 @@ func (s *SQLite) snapshot(ids []int32) {
 	}
 }
 
-// List implements Store.
-func (s *SQLite) List(_ context.Context, after int32, limit int) ([]Client, error) {
-	s.mu.RLock()
-	page := s.clients.list(after, limit)
-	s.mu.RUnlock()
-	s.count(page)
-	return page, nil
-}
-
 // Health implements Store.
 func (s *SQLite) Health() error { return s.committer.health() }
 
@@ -132,3 +122,6 @@ func (s *SQLite) Close() error {
 	s.check.Stop()
 	return errors.Join(s.committer.close(), s.db.close())
 }
+
+// Observe implements Observed.
+func (s *SQLite) Observe(o CommitObserver) { s.committer.observer.Store(&o) }

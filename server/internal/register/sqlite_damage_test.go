@@ -40,8 +40,8 @@ func flip(b []byte, i int) []byte {
 	return b
 }
 
-// TestSQLiteRefuses: what is no sound register is refused with the reason, and neither
-// it nor its directory is changed.
+// TestSQLiteRefuses checks that a file that is not an intact register is refused with the
+// reason, and that neither the file nor its directory changes.
 func TestSQLiteRefuses(t *testing.T) {
 	whole := sqliteFile(t, 500)
 	write := func(b []byte) func(*testing.T, string) {
@@ -123,8 +123,8 @@ func TestSQLiteRefuses(t *testing.T) {
 	}
 }
 
-// TestSQLiteDamagedByte flips bytes all over a file. The file is refused, or opens with
-// all its records if the byte means nothing.
+// TestSQLiteDamagedByte flips bytes all over a file. The file is refused, or opens with all
+// its records if the byte is unused.
 func TestSQLiteDamagedByte(t *testing.T) {
 	const clients = 300
 	whole := sqliteFile(t, clients)

@@ -140,7 +140,7 @@ const (
 // checkHeader returns an error if the file is no register of this format.
 func (d *database) checkHeader() error {
 	if d.info.Size() == 0 {
-		return errors.New("is empty, which a register never is: put a backup in its place, or remove it to start a new register")
+		return errors.New("is empty, and a register is never empty: put a backup in its place, or remove it to start a new register")
 	}
 	var header [headerSize]byte
 	n, err := d.file.ReadAt(header[:], 0)
@@ -315,7 +315,7 @@ func resetError(reset, step error) error {
 	return reset
 }
 
-// errMisplaced is what Health reports at once: waiting does not help.
+// errMisplaced makes Health fail at once: waiting does not help.
 var errMisplaced = errors.New("the file is no longer in its place")
 
 // inPlace returns an error if the path does not lead to the file that is open, or the

@@ -50,8 +50,8 @@ func countForever(path string) {
 	os.Exit(1)
 }
 
-// TestSQLiteKilled kills a process that counts, again and again. What it was told is
-// durable is there.
+// TestSQLiteKilled repeatedly kills a process that counts. All values whose commits
+// succeeded are in the register.
 func TestSQLiteKilled(t *testing.T) {
 	rounds := 12
 	if testing.Short() {

@@ -13,8 +13,8 @@ import (
 	"example.com/parity/internal/await"
 )
 
-// TestSQLiteMadeOnFullDisk starts for the first time where there is no room, and again
-// where there is.
+// TestSQLiteMadeOnFullDisk starts for the first time on a full disk, and again when there is
+// space.
 func TestSQLiteMadeOnFullDisk(t *testing.T) {
 	for _, size := range []string{"4k", "8k", "16k", "20k", "32k", "40k", "64k"} { // what the file has when the disk is full
 		t.Run(size, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"example.com/parity/internal/await"
 )
 
-// TestSQLiteNotInPlace takes the file from under an open store, and brings it back.
+// TestSQLiteNotInPlace moves the file of an open store away, and back.
 func TestSQLiteNotInPlace(t *testing.T) {
 	rename := func(t *testing.T, from, to string) {
 		t.Helper()

@@ -44,8 +44,22 @@ const (
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: the client calls faster than it may
+// (CALL_RATE), if the server has such a limit; or too many requests of the connection wait
+// to be read (REQUESTS_WAITING), where a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
+//
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role files (ROLE_REQUIRED), or may not
+// use files of this name or prefix (FILE_NOT_PERMITTED). A list without a prefix, or with
+// the beginning of the caller's, is narrowed to what the caller may use.
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.
@@ -149,8 +163,22 @@ func (c *fileServiceClient) Stat(ctx context.Context, in *StatRequest, opts ...g
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN). With a
 // google.rpc.RetryInfo: the disk does not respond (DISK_UNAVAILABLE), or the directory
 // does not exist at the moment (DIRECTORY_UNAVAILABLE).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: the client calls faster than it may
+// (CALL_RATE), if the server has such a limit; or too many requests of the connection wait
+// to be read (REQUESTS_WAITING), where a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed, for example with a read error (INTERNAL). Only its log
 // has the details.
+//
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role files (ROLE_REQUIRED), or may not
+// use files of this name or prefix (FILE_NOT_PERMITTED). A list without a prefix, or with
+// the beginning of the caller's, is narrowed to what the caller may use.
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.

@@ -39,7 +39,20 @@ const (
 // google.rpc.BadRequest. Every rpc may also end in:
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: the client calls faster than it may
+// (CALL_RATE), if the server has such a limit; or too many requests of the connection wait
+// to be read (REQUESTS_WAITING), where a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
+//
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role numbers, or admin for ListClients
+// (ROLE_REQUIRED).
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.
@@ -60,7 +73,8 @@ type NumberServiceClient interface {
 	//
 	// The rate of reports is limited, by default to 1000 a second after a burst of 1000.
 	// Beyond it the server stops reading from the stream until the rate allows: flow
-	// control slows the client down, and no report is lost.
+	// control slows the client down, and no report is lost. A connection on which dozens of
+	// sessions do so holds too many requests: see REQUESTS_WAITING above.
 	//
 	// INVALID_ARGUMENT: the client ID is out of range (INVALID_CLIENT_ID), a request is
 	// empty (EMPTY_REQUEST), parity is not a value of Parity (INVALID_PARITY), or
@@ -138,7 +152,20 @@ func (c *numberServiceClient) ListClients(ctx context.Context, in *ListClientsRe
 // google.rpc.BadRequest. Every rpc may also end in:
 //
 // UNAVAILABLE: the server is shutting down (SHUTTING_DOWN).
+// DEADLINE_EXCEEDED: the request did not arrive whole within 15 s.
+// RESOURCE_EXHAUSTED, with a google.rpc.RetryInfo: the client calls faster than it may
+// (CALL_RATE), if the server has such a limit; or too many requests of the connection wait
+// to be read (REQUESTS_WAITING), where a call that had only sent a part of a request ends
+// in CANCELLED instead.
 // INTERNAL: the server failed (INTERNAL). Only its log has the details.
+//
+// If the server restricts who may call what, with a token in the metadata (authorization:
+// Bearer TOKEN) or a client certificate, every rpc may also end in:
+//
+// UNAUTHENTICATED: there is neither (CREDENTIALS_REQUIRED), or the token (INVALID_TOKEN) or
+// the certificate (UNKNOWN_CERTIFICATE) is not known.
+// PERMISSION_DENIED: the caller does not have the role numbers, or admin for ListClients
+// (ROLE_REQUIRED).
 //
 // In the JSON mapping of protobuf, and in JavaScript where the generator honors jstype,
 // 64-bit integers are strings: they may exceed 2^53.
@@ -159,7 +186,8 @@ type NumberServiceServer interface {
 	//
 	// The rate of reports is limited, by default to 1000 a second after a burst of 1000.
 	// Beyond it the server stops reading from the stream until the rate allows: flow
-	// control slows the client down, and no report is lost.
+	// control slows the client down, and no report is lost. A connection on which dozens of
+	// sessions do so holds too many requests: see REQUESTS_WAITING above.
 	//
 	// INVALID_ARGUMENT: the client ID is out of range (INVALID_CLIENT_ID), a request is
 	// empty (EMPTY_REQUEST), parity is not a value of Parity (INVALID_PARITY), or

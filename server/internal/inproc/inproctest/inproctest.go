@@ -28,17 +28,17 @@ func NewChannel(tb testing.TB, unary []grpc.UnaryServerInterceptor, stream []grp
 	return c
 }
 
-// Reporter is the part of testing.TB that receives violations.
-type Reporter interface {
+// TB is the part of testing.TB that receives violations.
+type TB interface {
 	Errorf(format string, args ...any)
 }
 
-// Check returns an interceptor that reports each use of the stream from another goroutine
-// or after the handler's return, and each change to a message that both sides share. A
-// forbidden use fails and does not reach the stream.
-func Check(r Reporter) grpc.StreamServerInterceptor {
+// Check returns an interceptor that fails the test for each use of the stream from another
+// goroutine or after the handler's return, and for each change to a message that both sides
+// share. A forbidden use returns an error and does not reach the stream.
+func Check(tb TB) grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		s := &stream{ServerStream: ss, method: info.FullMethod, reporter: r, goroutine: goroutineID()}
+		s := &stream{ServerStream: ss, method: info.FullMethod, tb: tb, goroutine: goroutineID()}
 		defer func() {
 			s.returned.Store(true)
 			s.compare()
@@ -53,7 +53,7 @@ const maxKept = 4
 type stream struct {
 	grpc.ServerStream
 	method    string
-	reporter  Reporter
+	tb        TB
 	goroutine uint64 // the handler's
 	returned  atomic.Bool
 
@@ -96,20 +96,20 @@ func (s *stream) RecvMsg(m any) error {
 	return err
 }
 
-// check reports a forbidden use of the stream.
+// check returns an error for a forbidden use of the stream.
 func (s *stream) check(operation string) error {
 	s.compare()
 	switch {
 	case s.returned.Load():
-		return s.report(operation, "after the handler has returned")
+		return s.violation(operation, "after the handler has returned")
 	case goroutineID() != s.goroutine:
-		return s.report(operation, "in another goroutine than the handler's")
+		return s.violation(operation, "in another goroutine than the handler's")
 	}
 	return nil
 }
 
-func (s *stream) report(operation, how string) error {
-	s.reporter.Errorf("%s: %s %s", s.method, operation, how)
+func (s *stream) violation(operation, how string) error {
+	s.tb.Errorf("%s: %s %s", s.method, operation, how)
 	return status.Errorf(codes.Internal, "%s: %s %s", s.method, operation, how)
 }
 
@@ -121,14 +121,14 @@ func (s *stream) keep(k kept) {
 	}
 }
 
-// compare reports the shared messages that have changed.
+// compare fails the test for each shared message that has changed.
 func (s *stream) compare() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, k := range s.kept {
 		if !proto.Equal(k.shared, k.want) {
-			s.reporter.Errorf("%s: a %s message changed from %.100v to %.100v", s.method, k.what, k.want, k.shared)
-			s.kept[i].want = proto.Clone(k.shared) // report it once
+			s.tb.Errorf("%s: a %s message changed from %.100v to %.100v", s.method, k.what, k.want, k.shared)
+			s.kept[i].want = proto.Clone(k.shared) // fail once
 		}
 	}
 }

@@ -26,7 +26,7 @@ type service struct {
 
 func (s *service) Count(st numbersv1.NumberService_CountServer) error { return s.count(st) }
 
-// violations collects what the checker reports.
+// violations collects what the checker finds.
 type violations struct {
 	mu  sync.Mutex
 	all []string
@@ -115,10 +115,10 @@ func TestViolations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := converse(t, tt.handler)
 			if tt.want == "" && len(got) > 0 {
-				t.Errorf("reported: %q", got)
+				t.Errorf("violations: %q", got)
 			}
 			if tt.want != "" && (len(got) != 1 || !strings.Contains(got[0], tt.want)) {
-				t.Errorf("reported %q, want %q", got, tt.want)
+				t.Errorf("violations %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func TestUseAfterReturn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := left.RecvMsg(nil); err == nil || len(v.all) != 1 || !strings.Contains(v.all[0], "RecvMsg after the handler has returned") {
-		t.Errorf("RecvMsg = %v, reported %q", err, v.all)
+		t.Errorf("RecvMsg = %v, violations %q", err, v.all)
 	}
 }
 
