@@ -4,10 +4,10 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
+
+	"example.com/parity/internal/version"
 )
 
 // scripts are the completion scripts: NAME is the program, FUNC a name for functions.
@@ -28,7 +28,7 @@ func (c *completionCommand) Run(_ context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
+	name := version.Program()
 	function := "_" + notInFunction.ReplaceAllString(name, "_") + "_complete"
 	text := strings.NewReplacer("_FUNC", function, "NAME", name).Replace(string(script))
 	_, err = fmt.Fprint(p.out, text)

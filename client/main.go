@@ -134,7 +134,7 @@ func (line *commandLine) run(ctx context.Context, args []string, s streams) erro
 // the version.
 func (line *commandLine) parser(s streams, exit func(int)) (*kong.Kong, error) {
 	return kong.New(line,
-		kong.Name("client"),
+		kong.Name(version.Program()),
 		kong.Description("Use a Parity server over gRPC."),
 		kong.DefaultEnvars("PARITY_CLIENT"),
 		kong.Vars{"version": version.String()},

@@ -10,6 +10,7 @@ import (
 
 	"example.com/parity/client/internal/explain"
 	"example.com/parity/client/internal/terminal"
+	"example.com/parity/internal/version"
 )
 
 // output prints the results of a command: as lines for people, or as one JSON object on
@@ -60,7 +61,7 @@ func (m messages) complain(err error, subject string) {
 		r.Reason = explain.ReasonUsage
 	}
 	if !m.asJSON {
-		fmt.Fprintf(m.w, "client: %s%s\n", r.Message, hint(err))
+		fmt.Fprintf(m.w, "%s: %s%s\n", version.Program(), r.Message, hint(err))
 		return
 	}
 	if text, err := json.Marshal(r); err == nil {
@@ -98,7 +99,7 @@ func hint(err error) string {
 	if !ok {
 		return ""
 	}
-	command := "client"
+	command := version.Program()
 	if node := parse.Context.Selected(); node != nil {
 		command += " " + node.Path()
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,6 +21,10 @@ const replyQuiet = 20 * time.Millisecond
 // ErrNotFound means that the server does not have the file.
 var ErrNotFound = errors.New("file not found")
 
+// KnownNotFound are the replies by which original servers say that they do not have a
+// file.
+var KnownNotFound = []string{DefaultNotFound, "File does not exist"}
+
 // NumberConn is a client's connection in the number dialect. Report and Close
 // may be called while a Draw waits.
 type NumberConn struct {
@@ -32,7 +37,8 @@ type NumberConn struct {
 
 // DialNumbers connects to addr as client id and returns the value that the
 // server has for it. It sends the ID bare, and accepts bare replies, as the original
-// programs do.
+// programs do. It never asks for a number before the one before has arrived: an original
+// server would answer in reverse order, with nothing between the numbers.
 func DialNumbers(ctx context.Context, addr string, id int32) (*NumberConn, int64, error) {
 	nc, err := dial(ctx, addr)
 	if err != nil {
@@ -100,7 +106,7 @@ func (c *NumberConn) ask(ctx context.Context, req []byte) (n int64, err error) {
 }
 
 // readReply returns one number, which is complete at its sentinel or, from a
-// server that sends bare replies, after the quiet.
+// server that sends bare replies, after the quiet or at EOF.
 func (c *NumberConn) readReply() ([]byte, error) {
 	for {
 		reply, state := c.in.next()
@@ -122,6 +128,8 @@ func (c *NumberConn) readReply() ([]byte, error) {
 			// Nothing reads between two calls of ask, so only the context of the
 			// next one can set a deadline again.
 			return c.in.take(), c.nc.SetReadDeadline(time.Time{})
+		case bare && errors.Is(err, io.EOF):
+			return c.in.take(), nil
 		case errors.Is(err, io.EOF):
 			return nil, io.ErrUnexpectedEOF
 		default:
@@ -152,14 +160,18 @@ func List(ctx context.Context, addr string) (names []string, err error) {
 
 // Fetch writes the file of that name from the server at addr to w, and returns how many
 // bytes it wrote. The error is ErrNotFound, and nothing is written, if the reply is
-// exactly DefaultNotFound: the protocol cannot tell a file with that content from a
-// missing one. A reset is an error: the file is incomplete.
+// exactly one of notFound, or of KnownNotFound if there are none: the protocol cannot tell
+// a file with that content from a missing one. A reset is an error: the file is
+// incomplete.
 //
 // A port with both dialects takes digits, alone or followed by a space, for a client ID.
 // Files with such names are available only on a port with the file dialect alone.
-func Fetch(ctx context.Context, addr, name string, w io.Writer) (n int64, err error) {
+func Fetch(ctx context.Context, addr, name string, w io.Writer, notFound ...string) (n int64, err error) {
 	if name == "" || name == "list" || len(name) > maxName {
 		return 0, fmt.Errorf("%q cannot be asked for in this protocol", name)
+	}
+	if len(notFound) == 0 {
+		notFound = KnownNotFound
 	}
 	nc, err := request(ctx, addr, name)
 	if err != nil {
@@ -169,12 +181,16 @@ func Fetch(ctx context.Context, addr, name string, w io.Writer) (n int64, err er
 	release := bind(ctx, nc)
 	defer func() { err = release(err) }()
 
-	head := make([]byte, len(DefaultNotFound)+1) // one byte more than the text, to see whether it is all
+	longest := 0
+	for _, text := range notFound {
+		longest = max(longest, len(text))
+	}
+	head := make([]byte, longest+1) // one byte more than a text, to see whether it is all
 	k, err := io.ReadFull(nc, head)
 	head = head[:k]
 	whole := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
-	case whole && string(head) == DefaultNotFound:
+	case whole && slices.Contains(notFound, string(head)):
 		return 0, ErrNotFound
 	case err != nil && !whole:
 		return 0, fmt.Errorf("receiving %q: %w", name, err)

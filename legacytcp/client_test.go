@@ -96,26 +96,36 @@ func TestNumberClientErrors(t *testing.T) {
 	}
 }
 
-// TestNumberClientReplies has servers whose replies are split, bare, or invalid.
+// TestNumberClientReplies has servers whose replies are split, bare, or invalid, and that
+// close the connection after them.
 func TestNumberClientReplies(t *testing.T) {
 	for _, tt := range []struct {
 		replies []string // one write each
+		closes  bool
 		want    int64
 		fails   bool
 	}{
-		{[]string{"57 "}, 57, false},
-		{[]string{"5", "7 "}, 57, false},
-		{[]string{"57"}, 57, false},
-		{[]string{"\r\n57\r"}, 57, false},
-		{[]string{"57 90 "}, 0, true},
-		{[]string{"fifty-seven "}, 0, true},
-		{[]string{strings.Repeat("5", 64)}, 0, true},
+		{[]string{"57 "}, false, 57, false},
+		{[]string{"5", "7 "}, false, 57, false},
+		{[]string{"57"}, false, 57, false},
+		{[]string{"57"}, true, 57, false},
+		{[]string{"57 "}, true, 57, false},
+		{nil, true, 0, true},
+		{[]string{" "}, true, 0, true},
+		{[]string{"\r\n57\r"}, false, 57, false},
+		{[]string{"57 90 "}, false, 0, true},
+		{[]string{"fifty-seven "}, false, 0, true},
+		{[]string{"fifty-seven"}, true, 0, true},
+		{[]string{strings.Repeat("5", 64)}, false, 0, true},
 	} {
 		addr := tcptest.Serve(t, func(nc *net.TCPConn) {
 			io.ReadFull(nc, make([]byte, 1))
 			for _, r := range tt.replies {
 				io.WriteString(nc, r)
 				time.Sleep(time.Millisecond)
+			}
+			if tt.closes {
+				nc.CloseWrite()
 			}
 			io.Copy(io.Discard, nc)
 		})
@@ -163,6 +173,21 @@ func TestFetch(t *testing.T) {
 	var b bytes.Buffer
 	if n, err := Fetch(t.Context(), d.Addr, "missing", &b); !errors.Is(err, ErrNotFound) || n != 0 || b.Len() > 0 {
 		t.Errorf("Fetch of a missing file = %d, %v, %q, want %v", n, err, &b, ErrNotFound)
+	}
+	for _, tt := range []struct {
+		content  string
+		notFound []string
+		missing  bool
+	}{
+		{"File does not exist", nil, true}, {"File does not exist", []string{"gone"}, false},
+		{"gone", []string{"No such file", "gone"}, true}, {"gone.", []string{"gone"}, false}, {"gon", []string{"gone"}, false},
+		{"", []string{""}, true}, {"", []string{"gone"}, false}, {"x", []string{""}, false},
+	} {
+		d.Files.add("file", stubFile{data: []byte(tt.content)})
+		_, err := Fetch(t.Context(), d.Addr, "file", io.Discard, tt.notFound...)
+		if missing := errors.Is(err, ErrNotFound); missing != tt.missing || err != nil && !missing {
+			t.Errorf("Fetch of %q where %q mean not found = %v, want missing: %v", tt.content, tt.notFound, err, tt.missing)
+		}
 	}
 	for _, name := range []string{"", "list", strings.Repeat("x", 1025)} {
 		if _, err := Fetch(t.Context(), d.Addr, name, &b); err == nil {

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"example.com/parity/internal/version"
 	"example.com/parity/server/internal/app"
 	_ "example.com/parity/server/internal/hangup"
 )
@@ -25,7 +26,7 @@ func main() {
 	log.SetOutput(stderr) // of libraries
 	err := app.Run(ctx, os.Args[1:], os.Stdout, stderr)
 	if err != nil {
-		fmt.Fprintln(stderr, "server:", err)
+		fmt.Fprintf(stderr, "%s: %v\n", version.Program(), err)
 	}
 	stderr.Close()
 	os.Exit(app.ExitStatus(err))

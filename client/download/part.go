@@ -115,7 +115,7 @@ func openLocked(dir *os.Root, base, name string, flag int) (_ *os.File, err erro
 			return nil, err
 		}
 		return nil, errReplaced
-	case !ours(opened):
+	case !ours(f, opened):
 		return nil, fmt.Errorf("%s: %w", name, errNotOurs)
 	}
 	return f, nil

@@ -46,18 +46,46 @@ func answer(files map[string]string) func(net.Conn) {
 // program runs the client as main does.
 func program(ctx context.Context, in io.Reader, args ...string) (status int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	err := run(ctx, args, streams{in, &out, &errs})
+	status = execute(ctx, args, streams{in, &out, &errs})
+	return status, out.String(), errs.String()
+}
+
+// wantFiles checks the files of dir, by name.
+func wantFiles(t *testing.T, dir string, want map[string]string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		fmt.Fprintln(&errs, err)
+		t.Fatal(err)
 	}
-	return exitStatus(err), out.String(), errs.String()
+	for _, e := range entries {
+		content, ok := want[e.Name()]
+		if got, err := os.ReadFile(filepath.Join(dir, e.Name())); !ok || err != nil || string(got) != content {
+			t.Errorf("%s has %d bytes, %v, want %v, %d bytes", e.Name(), len(got), err, ok, len(content))
+		}
+	}
+	if len(entries) != len(want) {
+		t.Errorf("%d files, want %d", len(entries), len(want))
+	}
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range []string{"", "localhost", "localhost 2004 get", "localhost 2004 a b c", "--help"} {
-		if status, out, _ := program(t.Context(), strings.NewReader(""), strings.Fields(args)...); status != 2 || out != "" {
-			t.Errorf("tcp_client %s: status %d, %q", args, status, out)
+	for args, says := range map[string]string{
+		"": "wrong number of arguments", "localhost": "wrong number", "localhost 2004 get": "wrong number",
+		"localhost 2004 a b c": "wrong number", "--not": "-not", "--not-found": "needs an argument", "--list localhost 2004": "-list",
+	} {
+		status, out, errs := program(t.Context(), strings.NewReader(""), strings.Fields(args)...)
+		if status != 2 || out != "" || !strings.Contains(errs, says) || !strings.Contains(errs, "usage: ") {
+			t.Errorf("tcp_client %s: status %d, %q, %q", args, status, out, errs)
 		}
+	}
+	for _, args := range []string{"--help", "-h", "-help", "--help localhost 2004"} {
+		status, out, errs := program(t.Context(), strings.NewReader(""), strings.Fields(args)...)
+		if status != 0 || !strings.HasPrefix(out, "usage: ") || !strings.Contains(out, "--not-found") || errs != "" {
+			t.Errorf("tcp_client %s: status %d, %q, %q", args, status, out, errs)
+		}
+	}
+	if status, out, errs := program(t.Context(), nil, "--version"); status != 0 || !strings.HasPrefix(out, "parity ") || errs != "" {
+		t.Errorf("tcp_client --version: status %d, %q, %q", status, out, errs)
 	}
 	for _, args := range []string{"127.0.0.1 1 list", "127.0.0.1 1 f " + t.TempDir()} {
 		if status, _, errs := program(t.Context(), strings.NewReader(""), strings.Fields(args)...); status != 1 || !strings.Contains(errs, "refused") {
@@ -120,6 +148,58 @@ func TestFetch(t *testing.T) {
 			t.Errorf("%q left %v", name, outside)
 		}
 	}
+}
+
+// A download replaces a file as the original client did, but keeps its permissions, and
+// what is no file.
+func TestFetchReplaces(t *testing.T) {
+	host, port := serve(t, answer(map[string]string{"f": "new", "link": "new", "dir": "new"}))
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for _, err := range []error{
+		os.WriteFile(path("f"), []byte("old and longer"), 0o600), os.Chmod(path("f"), 0o640),
+		os.WriteFile(path("target"), []byte("old"), 0o600), os.Symlink("target", path("link")),
+		os.Mkdir(path("dir"), 0o700),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]int{"f": 0, "link": 0, "dir": 1, "none": 3} {
+		if status, _, errs := program(t.Context(), nil, host, port, name, dir); status != want {
+			t.Errorf("%s: status %d, %q, want %d", name, status, errs, want)
+		}
+	}
+	for name, want := range map[string]string{"f": "new", "link": "new", "target": "old"} {
+		if got, err := os.ReadFile(path(name)); string(got) != want {
+			t.Errorf("%s is %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if info, err := os.Lstat(path("f")); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the new f has %v, %v, want the permissions of the old one, 0640", info.Mode(), err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 4 {
+		t.Errorf("left %v", entries)
+	}
+}
+
+// An interrupted download ends with the status of an interrupt, and leaves the old file.
+func TestFetchInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	host, port := serve(t, func(conn net.Conn) {
+		io.WriteString(conn, strings.Repeat("half", 10_000))
+		conn.Read(make([]byte, 1024))
+		cancel()
+		io.Copy(io.Discard, conn)
+	})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, errs := program(ctx, nil, host, port, "f", dir); status != 130 || !strings.Contains(errs, "interrupted") {
+		t.Errorf("status %d, %q, want 130", status, errs)
+	}
+	wantFiles(t, dir, map[string]string{"f": "old"})
 }
 
 // A reset connection leaves no partial file, and the old file unchanged.

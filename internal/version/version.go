@@ -1,4 +1,4 @@
-// Package version tells which build of the module a program is.
+// Package version tells which program is running, and which build of the module it is.
 package version
 
 import "runtime/debug"

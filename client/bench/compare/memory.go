@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/prometheus/procfs"
 )
 
 // memoryRow is a load under which the server's memory is measured.
@@ -66,11 +64,6 @@ func (m *peak) measure(ctx context.Context, p *programs, directory string, lengt
 	if _, err := p.put(ctx, s, m.row.load, length); err != nil {
 		return err
 	}
-	process, err := procfs.NewProc(s.cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
-	status, err := process.NewStatus()
-	m.bytes = status.VmHWM
+	m.bytes, err = peakMemory(s.cmd.Process.Pid)
 	return err
 }

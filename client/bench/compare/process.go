@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -41,7 +40,7 @@ func start(ctx context.Context, addrs []string, env []string, program string, ar
 	p := &process{cmd: exec.CommandContext(ctx, program, args...), output: new(output), done: make(chan struct{})}
 	p.cmd.Env = append(withoutParity(os.Environ()), env...)
 	p.cmd.Stderr = p.output
-	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.Cancel = func() error { return terminate(p.cmd.Process) }
 	p.cmd.WaitDelay = stopTime
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

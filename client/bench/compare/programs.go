@@ -34,7 +34,7 @@ func build(ctx context.Context, dir string, stderr io.Writer) (*programs, error)
 	p := &programs{dir, stderr}
 	for _, args := range [][]string{
 		{"-o", dir + string(filepath.Separator), module + "/server", module + "/client", module + "/client/bench/baseline"},
-		{"-tags", "bare", "-o", p.path(servicesAlone), module + "/server"},
+		{"-tags", "bare", "-o", p.path(servicesAlone) + exeSuffix, module + "/server"},
 	} {
 		if out, err := exec.CommandContext(ctx, "go", append([]string{"build"}, args...)...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("go build: %w\n%s", err, out)

@@ -43,7 +43,7 @@ func (e *usageError) Unwrap() error { return e.err }
 // the help or the version.
 func newParser(line *commandLine, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
 	return kong.New(line,
-		kong.Name("server"),
+		kong.Name(version.Program()),
 		kong.Description("Numbers and files over gRPC and over the original TCP protocols."),
 		kong.DefaultEnvars("PARITY"),
 		kong.Vars{"version": version.String()},

@@ -1,3 +1,5 @@
+//go:build unix
+
 package download
 
 import (
@@ -19,9 +21,9 @@ func lock(f *os.File) error {
 	return os.NewSyscallError("flock", err)
 }
 
-// ours reports whether only this user can have created the file, and it has no other
+// ours reports whether only this user can have created the open file f, and it has no other
 // name.
-func ours(info os.FileInfo) bool {
+func ours(_ *os.File, info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid() && stat.Nlink == 1
 }

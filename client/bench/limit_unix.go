@@ -1,3 +1,5 @@
+//go:build unix
+
 package bench
 
 import (
@@ -15,9 +17,10 @@ func checkLimit(sockets int) error {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("limit of open files: %w", err)
 	}
-	if uint64(sockets+spareDescriptors) > limit.Cur {
+	most := uint64(limit.Cur) //nolint:unconvert // signed on FreeBSD
+	if uint64(sockets+spareDescriptors) > most {
 		return fmt.Errorf("%d connections are more than this process may have: its limit of open files (ulimit -n) is %d",
-			sockets, limit.Cur)
+			sockets, most)
 	}
 	return nil
 }
