@@ -187,7 +187,7 @@ func TestParallelKilled(t *testing.T) {
 
 // TestGroupOfFiles downloads several files at once, with what they share.
 func TestGroupOfFiles(t *testing.T) {
-	files := &fakeserver.Files{Whole: true}
+	files := new(fakeserver.Files) // without a checksum of the whole, which would hide a mixture
 	server, client := newServer(t, files)
 	group, dir := newGroup(t, server.Addr, 2), t.TempDir()
 	var all sync.WaitGroup
@@ -209,5 +209,23 @@ func TestGroupOfFiles(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(filepath.Join(dir, "dir")); len(entries) != 6 {
 		t.Errorf("left %v", entries)
+	}
+}
+
+// TestParallelInPlace downloads a file many times, with idle connections from the start:
+// each range lands in its place, although nothing but the bytes would tell.
+func TestParallelInPlace(t *testing.T) {
+	files := new(fakeserver.Files)
+	data := random(2*segmentSize+1, 44)
+	files.Put("f", data)
+	server, client := newServer(t, files)
+	group, dir := newGroup(t, server.Addr, 3), t.TempDir()
+	for range 200 {
+		r, err := GetBelow(t.Context(), client, "f", dir, Options{Group: group, Force: true})
+		group.placed = nil // as if each were a group of its own
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, r.Path, data)
 	}
 }
