@@ -119,7 +119,7 @@ func (b *progressBar) progress(done, of int64) {
 	}
 	if b.bar == nil {
 		b.bar = b.d.bars.New(0, mpb.BarStyle(), // a bar of 0 does not end by itself
-			mpb.PrependDecorators(decor.Name(shortName(b.name)+" ")),
+			mpb.PrependDecorators(decor.Name(shortName(b.name))),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text(time.Now()) })),
 			mpb.BarRemoveOnComplete(),
 		)
@@ -174,9 +174,9 @@ func (b *progressBar) text(now time.Time) string {
 	defer b.mu.Unlock()
 	if err := b.outage.Err; err != nil {
 		why, _, _ := strings.Cut(b.d.messages.server.Error(err, ""), " (") // without the advice
-		return fmt.Sprintf(" %s; next attempt in %d s", why, int(max(b.outage.Retry.Sub(now), 0).Seconds()+0.5))
+		return fmt.Sprintf("%s; next attempt in %d s", why, int(max(b.outage.Retry.Sub(now), 0).Seconds()+0.5))
 	}
-	return " " + b.meter.text(now)
+	return b.meter.text(now)
 }
 
 // maxShortName is how many characters of a name are shown beside its bar.

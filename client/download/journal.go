@@ -85,16 +85,16 @@ func (p *part) load(ctx context.Context) error {
 func (p *part) restoreJournal() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.records = int64(len(p.held))
+	if len(p.held) == 0 {
+		return p.file.Truncate(0) // whether there is space for more is not known yet
+	}
 	if err := p.file.Truncate(p.size); err != nil {
 		return err
 	}
 	var journal []byte
 	for _, piece := range p.held {
 		journal = appendRecord(journal, piece)
-	}
-	p.records = int64(len(p.held))
-	if len(journal) == 0 {
-		return nil
 	}
 	_, err := p.file.WriteAt(journal, p.size)
 	return err

@@ -3,6 +3,7 @@ package download
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"example.com/parity/client/internal/backoff"
@@ -101,6 +102,9 @@ func (l *lane) askAhead(ctx context.Context) {
 
 // keep hands over what the call has received, and goes on to the next one.
 func (l *lane) keep(ctx context.Context, s *segment) error {
+	if want := (span{l.call.request.GetOffset(), s.size}); l.call.span != want {
+		return fmt.Errorf("the range %v was received as %v", want, l.call.span) // a mistake in this package
+	}
 	if err := l.t.put(ctx, l.call.span.offset, s); err != nil {
 		return err
 	}

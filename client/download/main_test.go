@@ -82,14 +82,20 @@ func wantDir(tb testing.TB, dir string, want ...string) {
 	}
 }
 
-// waitPart waits until the part file in dir of a file of size bytes holds at least so many,
-// in segments of segmentSize.
+// waitPart waits until the part file in dir of a file of size bytes holds at least so many
+// of them.
 func waitPart(dir string, size, held int64) {
 	for have := int64(0); have < held; time.Sleep(time.Millisecond) {
 		parts, _ := filepath.Glob(filepath.Join(dir, ".*"+partSuffix))
-		if len(parts) == 1 {
-			if info, err := os.Stat(parts[0]); err == nil {
-				have = (info.Size() - size) / recordSize * segmentSize
+		if len(parts) != 1 {
+			continue
+		}
+		if f, err := os.Open(parts[0]); err == nil {
+			pieces, _ := (&part{file: f, size: size}).readJournal()
+			f.Close()
+			have = 0
+			for _, p := range pieces {
+				have += p.span.size
 			}
 		}
 	}

@@ -1,12 +1,14 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,11 +24,25 @@ import (
 // current directory, so that a test can kill it.
 const victimEnv = "PARITY_TEST_VICTIM"
 
+// victimLanes is how many connections it uses; 1 if it is not set.
+const victimLanes = "PARITY_TEST_VICTIM_LANES"
+
 func victim(addr string) {
-	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err == nil {
-		_, err = GetBelow(context.Background(), filesv1.NewFileServiceClient(conn), "f", "", Options{})
+	lanes, _ := strconv.Atoi(cmp.Or(os.Getenv(victimLanes), "1"))
+	group := NewGroup(0)
+	var client filesv1.FileServiceClient
+	for range lanes {
+		conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if client != nil {
+			group.Lend(client)
+		}
+		client = filesv1.NewFileServiceClient(conn)
 	}
+	_, err := GetBelow(context.Background(), client, "f", "", Options{Group: group})
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }

@@ -150,13 +150,14 @@ func (t *transfer) run(ctx context.Context, put put) error {
 	}
 	t.put = put
 	ctx, cancel := context.WithCancelCause(ctx)
-	var borrowed sync.WaitGroup
-	borrowed.Go(func() { t.borrow(ctx, &borrowed, cancel) })
 	l := t.lane(t.files, true)
 	if t.first != nil {
+		// Before any other lane could take this range.
 		l.call, t.first = t.first, nil
 		l.call.span, _ = t.ranges.take(l.call.request.GetLimit())
 	}
+	var borrowed sync.WaitGroup
+	borrowed.Go(func() { t.borrow(ctx, &borrowed, cancel) })
 	err := l.run(ctx)
 	cancel(err)
 	borrowed.Wait()
