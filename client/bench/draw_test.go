@@ -112,7 +112,7 @@ func TestWrongNumbersAreErrors(t *testing.T) {
 		"asked for PARITY_ODD, got 0": func(asked numbersv1.Parity) (int32, numbersv1.Parity) {
 			return 0, asked
 		},
-		"and that it is PARITY_UNSPECIFIED": func(asked numbersv1.Parity) (int32, numbersv1.Parity) {
+		"described as PARITY_UNSPECIFIED": func(asked numbersv1.Parity) (int32, numbersv1.Parity) {
 			number, _ := right(asked)
 			return number, numbersv1.Parity_PARITY_UNSPECIFIED
 		},
