@@ -154,7 +154,7 @@ func (f *fetch) failed(err error, name string) {
 	f.failures.errs = append(f.failures.errs, err)
 	unreachable := status.Code(err) == codes.Unavailable || status.Code(err) == codes.Unauthenticated
 	f.stopped = f.stopped || unreachable
-	if f.failures.of > 1 && !(again && unreachable) {
+	if f.failures.of > 1 && (!again || !unreachable) {
 		f.show.complain(err, "")
 	}
 }

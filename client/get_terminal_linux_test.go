@@ -117,7 +117,7 @@ func TestGetTerminal(t *testing.T) {
 	before := written()
 	for _, args := range []string{"-q", "-o -"} {
 		line := append([]string{"--addr", server.Addr, "get", "f0", "--force"}, strings.Fields(args)...)
-		var out io.Writer = io.Discard
+		var out = io.Discard
 		if args == "-o -" {
 			out, line[3] = terminal, "small"
 			files.Put("small", []byte("small data"))

@@ -32,7 +32,7 @@ type display struct {
 func newDisplay(p *program, quiet, toStdout bool) *display {
 	d := &display{messages: p.messages, quiet: quiet, w: p.messages.w}
 	d.messages.w = d
-	if !quiet && terminal.Is(p.err) && !(toStdout && terminal.Is(p.out)) {
+	if !quiet && terminal.Is(p.err) && (!toStdout || !terminal.Is(p.out)) {
 		d.bars = mpb.New(mpb.WithOutput(p.err), mpb.WithRefreshRate(redrawBars))
 	}
 	return d

@@ -64,7 +64,7 @@ func TestGroupPlaces(t *testing.T) {
 			if a == nil {
 				a, b = b, a
 			}
-			if !(errors.Is(a, errClash) || errors.Is(a, errBusy)) || b != nil {
+			if !errors.Is(a, errClash) && !errors.Is(a, errBusy) || b != nil {
 				t.Errorf("GetBelow = %v and %v, want one of them to fail", a, b)
 			}
 			if got, _ := os.ReadFile(file); !strings.HasPrefix(string(got), "of ") {

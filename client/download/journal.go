@@ -36,10 +36,10 @@ func appendRecord(b []byte, p piece) []byte {
 func parseRecord(b []byte, size int64) (p piece, ok bool) {
 	sum := crc32.Checksum(b[:recordSize-4], castagnoli)
 	p.offset = int64(binary.LittleEndian.Uint64(b))
-	p.span.size = int64(binary.LittleEndian.Uint64(b[8:]))
+	p.size = int64(binary.LittleEndian.Uint64(b[8:]))
 	p.crc = binary.LittleEndian.Uint32(b[16:])
 	ok = binary.LittleEndian.Uint32(b[20:]) == sum &&
-		p.offset >= 0 && p.span.size > 0 && p.offset <= size && p.span.size <= size-p.offset
+		p.offset >= 0 && p.size > 0 && p.offset <= size && p.size <= size-p.offset
 	return p, ok
 }
 

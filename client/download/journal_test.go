@@ -75,7 +75,7 @@ func TestJournal(t *testing.T) {
 					t.Errorf("%s: holds %v, want %v", when, p.held, want)
 				}
 				for _, piece := range p.held {
-					got := make([]byte, piece.span.size)
+					got := make([]byte, piece.size)
 					if _, err := p.file.ReadAt(got, piece.offset); err != nil || !bytes.Equal(got, data[piece.offset:piece.end()]) {
 						t.Errorf("%s: the bytes at %d are wrong, %v", when, piece.offset, err)
 					}

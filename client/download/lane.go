@@ -152,7 +152,7 @@ func (l *lane) pause(ctx context.Context, failures int, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if !retriable(err) || failures >= maxRetries && !(l.own && l.othersWork()) {
+	if !retriable(err) || failures >= maxRetries && (!l.own || !l.othersWork()) {
 		return err
 	}
 	l.limit = max(l.limit/2, min(minSegment, l.limit))

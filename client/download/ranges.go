@@ -74,17 +74,6 @@ func (r *ranges) take(limit int64) (span, bool) {
 	return s, true
 }
 
-// takeAt hands out a range as take does, if it begins at offset.
-func (r *ranges) takeAt(offset, limit int64) (span, bool) {
-	r.mu.Lock()
-	first := len(r.gaps) > 0 && r.gaps[0].offset == offset
-	r.mu.Unlock()
-	if !first {
-		return span{}, false
-	}
-	return r.take(limit)
-}
-
 // wait returns a range as take does. It waits for one that another lane gives back, and
 // returns false when the file is complete.
 func (r *ranges) wait(ctx context.Context, limit int64) (s span, ok bool, err error) {

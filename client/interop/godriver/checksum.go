@@ -41,8 +41,11 @@ func checksum(ctx context.Context, d *driver) error {
 	if err == nil {
 		return errors.New("the download succeeded in spite of wrong checksums")
 	}
-	if cause == nil || !strings.Contains(cause.Error(), "checksum") {
-		return fmt.Errorf("the download ended with %w after the outage %v, which does not name the checksum", err, cause)
+	if cause == nil {
+		return fmt.Errorf("the download ended with %w, without an outage", err)
+	}
+	if !strings.Contains(cause.Error(), "checksum") {
+		return fmt.Errorf("the cause of the outage does not name the checksum: %w", cause)
 	}
 	left, err := os.ReadDir(dir)
 	if err == nil && len(left) > 0 {

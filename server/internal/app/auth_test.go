@@ -331,7 +331,7 @@ func TestAuthAdmin(t *testing.T) {
 		{"/metrics", "Bearer token-admin", 200}, {"/debug/pprof/", "", 401}, {"/debug/pprof/", "bearer token-admin", 200},
 		{"/healthz", "", 200},
 	} {
-		req, err := http.NewRequest("GET", "http://"+r.front.adminListener.Addr().String()+tt.path, nil)
+		req, err := http.NewRequest(http.MethodGet, "http://"+r.front.adminListener.Addr().String()+tt.path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

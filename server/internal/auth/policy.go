@@ -170,7 +170,7 @@ func (g fileGrant) grant() (Grant, error) {
 	case len(prefix) > maxPrefix || !utf8.ValidString(prefix) || strings.Contains(prefix, "\x00"):
 		return Grant{}, fmt.Errorf("files_prefix: must be at most %d bytes of UTF-8 without NUL", maxPrefix)
 	}
-	return Grant{g.Roles, g.FilesPrefix}, nil
+	return Grant(g), nil
 }
 
 // find returns the caller whose token has that hash, or nil. It takes the same time for
