@@ -95,7 +95,7 @@ func waitPart(dir string, size, held int64) {
 			f.Close()
 			have = 0
 			for _, p := range pieces {
-				have += p.span.size
+				have += p.size
 			}
 		}
 	}
