@@ -4,30 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
+	"time"
+
+	"github.com/alecthomas/units"
 
 	"example.com/parity/client/download"
-	"example.com/parity/client/internal/terminal"
-	filesv1 "example.com/parity/gen/parity/files/v1"
+	"example.com/parity/client/internal/glob"
 )
 
 // getCommand downloads files.
 type getCommand struct {
-	Names  []string `arg:"" name:"name" help:"The files' names on the server."`
-	Output string   `short:"o" placeholder:"FILE" help:"Local path of a single file; - is standard output."`
-	Dir    string   `short:"d" placeholder:"DIR" help:"Directory below which the files are stored, each under its name (the current directory)."`
-	Force  bool     `help:"Replace existing local files."`
+	Names     []string         `arg:"" name:"name" help:"The files' names on the server, or patterns of them: * is any text but /, ** any directories. Quote patterns."`
+	Output    string           `short:"o" placeholder:"FILE" help:"Local path of a single file; - is standard output."`
+	Dir       string           `short:"d" placeholder:"DIR" help:"Directory below which the files are stored, each under its name (the current directory)."`
+	Force     bool             `help:"Replace existing local files."`
+	Parallel  int              `default:"1" placeholder:"N" help:"Number of connections (${default}): for several files at once, and for ranges of large ones."`
+	LimitRate units.Base2Bytes `placeholder:"SIZE" help:"Maximum bytes a second of all files together, such as 1MiB (no limit)."`
+	Quiet     bool             `short:"q" help:"Print errors only."`
 }
 
+// getRecord is a line of JSON for one file.
 type getRecord struct {
-	Name     string  `json:"name"`
-	Path     string  `json:"path"`
-	Bytes    int64   `json:"bytes"`
-	Resumed  int64   `json:"resumed"`
-	Version  string  `json:"version"`
-	Verified string  `json:"verified"` // what the server's checksums were of: file, the whole of it; ranges, each of its parts
-	Seconds  float64 `json:"seconds"`
+	Name     string    `json:"name"`
+	Path     string    `json:"path"`
+	Status   string    `json:"status"` // downloaded; or identical: the local file was the server's already
+	Bytes    int64     `json:"bytes"`
+	Resumed  int64     `json:"resumed"`
+	Version  string    `json:"version"`
+	Modified time.Time `json:"modified,omitzero"`
+	CRC32C   string    `json:"crc32c"`   // of the whole file, in hexadecimal
+	Verified string    `json:"verified"` // what the server's checksums were of: file, the whole of it; ranges, each of its parts
+	Seconds  float64   `json:"seconds"`
+}
+
+func newGetRecord(r download.Result) getRecord {
+	record := getRecord{
+		Name: r.Name, Path: r.Path, Status: "downloaded", Bytes: r.Bytes, Resumed: r.Resumed, Version: r.Version,
+		Modified: r.Modified, CRC32C: fmt.Sprintf("%08x", r.CRC32C), Verified: "ranges", Seconds: r.Elapsed.Seconds(),
+	}
+	if r.Identical {
+		record.Status = "identical"
+	}
+	if r.Whole {
+		record.Verified = "file"
+	}
+	return record
 }
 
 // toStdout is the output file that means standard output.
@@ -36,6 +58,10 @@ const toStdout = "-"
 // AfterApply implements command.
 func (c *getCommand) AfterApply(line *commandLine) error {
 	switch {
+	case c.Parallel < 1 || c.Parallel > download.MaxLent:
+		return fmt.Errorf("--parallel: must be 1 to %d", download.MaxLent)
+	case c.LimitRate < 0:
+		return errors.New("--limit-rate: must not be negative")
 	case c.Output != "" && c.Dir != "":
 		return errors.New("--output and --dir: set one of them at most")
 	case c.Output != "" && len(c.Names) > 1:
@@ -45,17 +71,30 @@ func (c *getCommand) AfterApply(line *commandLine) error {
 	case c.Output != "":
 		return nil
 	}
-	names := map[string]string{} // by the path that they lead to
+	// What can be said without the server, which knows what patterns match.
+	var names []string
 	for _, name := range c.Names {
+		if !glob.Is(name) {
+			names = append(names, name)
+		}
+	}
+	return c.checkPaths(names)
+}
+
+// checkPaths returns an error if one of the names leads to no path below c.Dir, or two to
+// the same path.
+func (c *getCommand) checkPaths(names []string) error {
+	taken := map[string]string{} // names by the path that they lead to
+	for _, name := range names {
 		path, err := download.LocalPath(name)
 		if err != nil {
 			return fmt.Errorf("%w; use --output", err)
 		}
 		path = actual(filepath.Join(c.Dir, path))
-		if other, taken := names[path]; taken {
+		if other, ok := taken[path]; ok {
 			return fmt.Errorf("%q and %q would be one file, %s", other, name, path)
 		}
-		names[path] = name
+		taken[path] = name
 	}
 	return nil
 }
@@ -77,73 +116,31 @@ func actual(path string) string {
 
 // Run implements command.
 func (c *getCommand) Run(ctx context.Context, p *program) error {
-	files := filesv1.NewFileServiceClient(p.conn)
-	if len(c.Names) == 1 {
-		return c.get(ctx, files, c.Names[0], p)
+	names, missing, err := c.expand(ctx, p)
+	if err != nil {
+		return err
 	}
-	// A failure does not stop the other downloads.
-	failed := failures{of: len(c.Names)}
-	for _, name := range c.Names {
-		err := c.get(ctx, files, name, p)
-		if err == nil {
-			continue
-		}
-		failed.errs = append(failed.errs, err)
-		fmt.Fprintf(p.err, "client: %s: %s\n", terminal.Escape(name), terminal.Error(err))
-		if ctx.Err() != nil {
-			break
-		}
+	f := newFetch(c, p, len(names)+len(missing))
+	defer f.close()
+	for _, err := range missing {
+		f.failed(err, "")
 	}
-	if len(failed.errs) > 0 {
-		return failed
+	if err := f.all(ctx, names); err != nil {
+		return err
 	}
-	return nil
+	return f.result(ctx)
 }
 
 // failures are the errors of some of many files. Each has been printed.
 type failures struct {
 	errs []error
-	of   int
+	of   int // files
+	left int // of them, how many were not tried
 }
 
-func (f failures) Error() string { return fmt.Sprintf("%d of %d files failed", len(f.errs), f.of) }
-
-// get downloads one file.
-func (c *getCommand) get(ctx context.Context, files filesv1.FileServiceClient, name string, p *program) error {
-	bar := progress{w: p.err, name: name}
-	say := func(line string) {
-		bar.clear()
-		fmt.Fprintln(p.err, line)
+func (f failures) Error() string {
+	if f.left > 0 {
+		return fmt.Sprintf("%d of %d files failed, %d were not tried", len(f.errs), f.of, f.left)
 	}
-	opts := download.Options{Force: c.Force, Notice: say}
-	if terminal.Is(p.err) && (c.Output != toStdout || !terminal.Is(p.out)) {
-		opts.Progress = bar.update
-	}
-	defer bar.clear()
-
-	var r download.Result
-	var err error
-	switch c.Output {
-	case toStdout:
-		_, err = download.Copy(ctx, files, name, p.out, opts)
-		return err
-	case "":
-		r, err = download.GetBelow(ctx, files, name, c.Dir, opts)
-	default:
-		r, err = download.Get(ctx, files, name, c.Output, opts)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w; --force replaces it", err)
-	} else if err != nil {
-		return err
-	}
-	verified, checked := "ranges", "checksum of each part right"
-	if r.Whole {
-		verified, checked = "file", "checksum right"
-	}
-	say(fmt.Sprintf("%s: %d bytes, %s", terminal.Escape(r.Path), r.Bytes, checked))
-	if !p.json {
-		return nil
-	}
-	return p.print(getRecord{r.Name, r.Path, r.Bytes, r.Resumed, r.Version, verified, r.Elapsed.Seconds()}, "")
+	return fmt.Sprintf("%d of %d files failed", len(f.errs), f.of)
 }

@@ -32,6 +32,7 @@ var (
 
 // call is one call of FileService.Get: a range of one file.
 type call struct {
+	span    span // of the file; the request may ask for more than there is
 	request *filesv1.GetRequest
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -43,8 +44,8 @@ type call struct {
 	whole   *uint32              // the CRC-32C of the whole file, if the server has said it
 }
 
-func startCall(ctx context.Context, files filesv1.FileServiceClient, request *filesv1.GetRequest) *call {
-	c := &call{request: request}
+func startCall(ctx context.Context, files filesv1.FileServiceClient, request *filesv1.GetRequest, s span) *call {
+	c := &call{span: s, request: request}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.stream, c.err = files.Get(c.ctx, request, grpc.ForceCodecV2(newCodec(&c.segment)), grpc.Peer(&c.peer))
 	return c
@@ -74,11 +75,12 @@ func (c *call) head() (*filesv1.File, error) {
 	return c.first.GetFile(), nil
 }
 
-// receive waits for the whole range, which must be one of the given file, verifies it, and
-// returns it. The result is valid until the call's end. When half of the range has arrived
-// and the file continues after it, receive calls goOn with the offset of its end. Earlier,
-// the next request would compete for bandwidth. Later, the server could become idle.
-func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (*segment, error) {
+// receive waits for the whole range, checks it in every way there is, and returns it; it is
+// valid until the call's end. It must be a range of the given file. arrived is called with
+// the number of bytes of each response. goOn is called once, when half of the range is
+// there: late enough to leave this range the bandwidth, early enough that the server is
+// never without a request. Both may be nil.
+func (c *call) receive(of *filesv1.File, arrived func(n int64), goOn func()) (*segment, error) {
 	file, err := c.head()
 	if err != nil {
 		return nil, err
@@ -88,19 +90,20 @@ func (c *call) receive(of *filesv1.File, opts Options, goOn func(after int64)) (
 		return nil, fmt.Errorf("asked for version %q of %d bytes, got version %q of %d",
 			of.GetVersion(), size, file.GetVersion(), file.GetSizeBytes())
 	}
-	offset := c.request.GetOffset()
-	promised := min(c.request.GetLimit(), size-offset)
-	gone := offset+promised == size // whether goOn has been called, or must not be
+	promised := min(c.request.GetLimit(), size-c.request.GetOffset())
 
-	resp := c.first
+	resp, seen := c.first, int64(0)
 	for {
 		if c.segment.size > promised {
 			return nil, fmt.Errorf("promised %d bytes, got %d", promised, c.segment.size)
 		}
-		opts.progress(offset+c.segment.size, size)
-		if !gone && c.segment.size >= promised/2 {
-			goOn(offset + promised)
-			gone = true
+		if arrived != nil {
+			arrived(c.segment.size - seen)
+			seen = c.segment.size
+		}
+		if goOn != nil && c.segment.size >= promised/2 {
+			goOn()
+			goOn = nil
 		}
 		if resp.Crc32C != nil {
 			break

@@ -1,12 +1,13 @@
 // Package download fetches files from a Parity server: the whole file, unchanged, or
 // nothing.
 //
-// Get and GetBelow write to a file, Copy to a writer. All request the file in segments.
-// Each segment is a call that names the version of the file and ends in a checksum, and is
-// kept only if the checksum matches. So
+// Get and GetBelow write to a file, Copy to a writer. All request the file in segments,
+// over one connection or, in a Group, over several at once. Each segment is a call that
+// names the version of the file and ends in a checksum, and is kept only if the checksum
+// matches. So
 //
 //   - nothing unverified is written, and nothing that was written is fetched again after
-//     a lost connection;
+//     a lost connection or a killed process;
 //   - all segments are of one version: if the file changes on the server meanwhile, Get
 //     starts again with the new version;
 //   - if the server knows the checksum of the whole file, it is compared at the end, also
@@ -18,11 +19,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"example.com/parity/client/internal/terminal"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
@@ -30,44 +31,77 @@ import (
 // server. After that it fails.
 const maxRestarts = 3
 
-// Options configure a download. The functions are called on the goroutine of Get or Copy,
-// and may be nil.
+// Options configure a download. Its functions may be nil. They are called one at a time,
+// and must return soon.
 type Options struct {
 	// Force allows a download to replace an existing file.
 	Force bool
-	// Progress receives how many bytes have arrived, of how many. The number decreases
-	// when bytes do not pass verification and are fetched again.
+	// Group is what this download shares with others; nil: nothing.
+	Group *Group
+	// Progress receives how many bytes are there, of how many. The first call has what an
+	// earlier Get left. The number decreases when bytes do not pass verification and are
+	// fetched again.
 	Progress func(done, size int64)
-	// Notice receives the reason of a delay: a connection was lost, or the file has
-	// changed. It is one line, safe for a terminal.
-	Notice func(line string)
+	// Outage receives the state of an outage: when the download gets no data, before each
+	// new attempt, and when it gets data again.
+	Outage func(Outage)
+	// Restart receives the reason why everything is fetched again: the file has changed.
+	Restart func(why error)
+}
+
+// Outage is a time in which a download gets no data, over none of its connections.
+type Outage struct {
+	Err      error     // of the last attempt; nil: the outage is over
+	Attempts int       // how many have failed
+	Since    time.Time // when the first one failed
+	Retry    time.Time // when the next one begins
 }
 
 // Result describes a successful download: every byte of it was verified.
 type Result struct {
-	Name    string        // as asked for
-	Path    string        // where it is; empty for Copy
-	Bytes   int64         // the file's size
-	Resumed int64         // how many of them an earlier, interrupted Get had left
-	Version string        // the server's name for this version of the file
-	Whole   bool          // whether the whole was compared with the server's checksum of it, not only each of its parts
-	Elapsed time.Duration // from the first call to the last byte in place
+	Name      string        // as asked for
+	Path      string        // where it is; empty for Copy
+	Bytes     int64         // the file's size
+	Resumed   int64         // how many of them an earlier, interrupted Get had left
+	Version   string        // the server's name for this version of the file
+	Modified  time.Time     // when the server's file was changed; zero if it does not say
+	CRC32C    uint32        // of the whole file
+	Whole     bool          // whether the whole was compared with the server's checksum of it, not only each of its parts
+	Identical bool          // whether the file was there already, and nothing was written
+	Elapsed   time.Duration // from the first call to the last byte in place
 }
+
+// Incomplete is the error of a Get that has left a part of the file. The next Get to the
+// same path resumes there.
+type Incomplete struct {
+	Err  error // why Get failed
+	Kept int64 // bytes
+}
+
+// Error implements error.
+func (e *Incomplete) Error() string { return fmt.Sprintf("%v (%d bytes are kept)", e.Err, e.Kept) }
+
+// Unwrap returns Err.
+func (e *Incomplete) Unwrap() error { return e.Err }
 
 // Get downloads the file name to the file at path, whose directory must exist. It follows
 // a symbolic link at path. It writes the bytes to a device or a pipe in order, as Copy
 // does.
 //
-// The file appears at path only when it is complete. If there is a file already, it stays
-// and the error is fs.ErrExist, unless opts.Force is set; this is checked at the start and
-// at the end. Until then the data is in a hidden file beside path, which remains if Get
-// fails or the process dies. The next Get to the same path resumes there, unless the file
-// has changed on the server. Of several Gets to one path at a time, all but one fail.
+// The file appears at path only when it is complete, with the modification time of the
+// server's file. If there is a file already, it stays: with the size and the checksum of
+// the server's file it is as good as downloaded (Result.Identical), and otherwise the error
+// is fs.ErrExist, unless opts.Force is set. This is checked at the start and, but for the
+// checksum, at the end. Until then the data is in a hidden file beside path, which remains
+// if Get fails (Incomplete) or the process dies. The next Get to the same path resumes
+// there, unless the file has changed on the server. Of several Gets to one path at a time,
+// all but one fail.
 //
-// Get retries a lost connection for about ten seconds; a server that is unreachable at
-// first is an error at once. It follows a server's RetryInfo, up to half a minute each
-// time. status.Code returns the code of a server's error; when ctx is done, the error is
-// its cause.
+// Get fails before it fetches data if the file system has too little free space. It retries
+// a lost connection for about ten seconds; a server that is unreachable at first is an
+// error at once. It follows a server's RetryInfo, up to half a minute each time.
+// status.Code returns the code of a server's error; when ctx is done, the error is its
+// cause.
 func Get(ctx context.Context, files filesv1.FileServiceClient, name, path string, opts Options) (Result, error) {
 	to, err := atPath(path, opts.Force)
 	if errors.Is(err, errNotRegular) {
@@ -99,19 +133,24 @@ func GetBelow(ctx context.Context, files filesv1.FileServiceClient, name, dir st
 
 func get(ctx context.Context, files filesv1.FileServiceClient, name string, to destination, opts Options) (Result, error) {
 	start := time.Now()
-	if err := to.check(); err != nil {
-		return Result{}, err
-	}
+	opts.Group = opts.Group.orAlone()
 	for restarts := 0; ; restarts++ {
-		r, err := getVersion(ctx, files, name, to, opts)
+		var r Result
+		err := to.check(opts.Group)
+		switch {
+		case err == nil:
+			r, err = getVersion(ctx, files, name, to, opts)
+		case errors.Is(err, fs.ErrExist) && !opts.Force:
+			r, err = compare(ctx, files, name, to, opts)
+		}
 		if err == nil {
-			r.Elapsed = time.Since(start)
+			r.Name, r.Path, r.Elapsed = name, to.path(), time.Since(start)
 			return r, nil
 		}
 		if !mustRestart(err) || restarts == maxRestarts {
 			return Result{}, err
 		}
-		opts.notice("%s; starting again", terminal.Error(err))
+		opts.restart(err)
 	}
 }
 
@@ -119,39 +158,54 @@ func get(ctx context.Context, files filesv1.FileServiceClient, name string, to d
 func mustRestart(err error) bool { return errors.Is(err, errChanged) || errors.Is(err, errMixed) }
 
 // getVersion downloads the version that is current at its start.
-func getVersion(ctx context.Context, files filesv1.FileServiceClient, name string, to destination, opts Options) (Result, error) {
+func getVersion(ctx context.Context, files filesv1.FileServiceClient, name string, to destination, opts Options) (r Result, err error) {
 	t := newTransfer(files, name, opts)
 	defer t.end()
-	if err := t.begin(ctx); err != nil {
+	look := firstLook
+	if to.begun() {
+		look = 1 // what the first bytes of the file are is probably known
+	}
+	if err := t.begin(ctx, look); err != nil {
 		return Result{}, err
 	}
 	dir, err := to.open()
 	if err != nil {
 		return Result{}, err
 	}
-	p, err := openPart(dir, filepath.Base(to.local), name+"\x00"+t.file.GetVersion(), t.file.GetSizeBytes())
+	p, err := openPart(ctx, dir, filepath.Base(to.local), name+"\x00"+t.file.GetVersion(), t.file.GetSizeBytes())
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", to.path(), err)
 	}
-	r := Result{Name: name, Path: to.path(), Version: t.file.GetVersion(), Resumed: p.size}
-	t.skip(p.size)
-	err = t.copyTo(ctx, p.append)
+	resumed := t.hold(p.held)
+	space, err := opts.Group.reserve(dir, t.file.GetSizeBytes()-resumed)
+	if err != nil {
+		return Result{}, errors.Join(fmt.Errorf("%s: %w", to.path(), err), p.keep(resumed))
+	}
+	defer space.release()
+
+	err = t.run(ctx, func(_ context.Context, offset int64, s *segment) error {
+		if err := p.put(offset, s); err != nil {
+			return err
+		}
+		space.used(s.size)
+		return nil
+	})
 	if err == nil {
-		r.Whole, err = t.verify(ctx, p.sum)
+		r, err = t.result(ctx)
+		r.Resumed = resumed
 	}
 	if err == nil {
-		r.Bytes = p.size
-		err = p.commit(to)
+		err = p.commit(to, opts.Group, r.Modified)
 	}
-	switch {
+	switch held := t.ranges.held(); {
 	case err == nil:
 		return r, nil
 	case mustRestart(err):
 		return Result{}, errors.Join(err, p.discard())
-	case p.size > 0:
-		err = fmt.Errorf("%w (%d bytes are kept in %s for the next time)", err, p.size, filepath.Join(filepath.Dir(to.path()), p.name))
+	case held > 0:
+		return Result{}, &Incomplete{errors.Join(err, p.keep(held)), held}
 	}
-	return Result{}, errors.Join(err, p.keep())
+	return Result{}, errors.Join(err, p.keep(0))
 }
 
 // Copy downloads the file name to w, segment by segment, each after its verification, in
@@ -159,30 +213,34 @@ func getVersion(ctx context.Context, files filesv1.FileServiceClient, name strin
 // after the first write.
 func Copy(ctx context.Context, files filesv1.FileServiceClient, name string, w io.Writer, opts Options) (Result, error) {
 	start := time.Now()
+	opts.Group = opts.Group.orAlone()
 	for restarts := 0; ; restarts++ {
-		t := newTransfer(files, name, opts)
-		err := t.begin(ctx)
-		if err == nil {
-			err = t.copyTo(ctx, func(s *segment) error {
-				_, err := s.WriteTo(w)
-				return err
-			})
-		}
-		whole := false
-		if err == nil {
-			whole, err = t.verify(ctx, nil)
-		}
-		t.end()
+		r, written, err := copyVersion(ctx, files, name, w, opts)
 		switch {
 		case err == nil:
-			return Result{Name: name, Bytes: t.offset, Version: t.file.GetVersion(), Whole: whole, Elapsed: time.Since(start)}, nil
-		case t.offset > 0:
-			return Result{}, fmt.Errorf("%w (%d bytes had been written)", err, t.offset)
+			r.Name, r.Elapsed = name, time.Since(start)
+			return r, nil
+		case written > 0:
+			return Result{}, fmt.Errorf("%w (%d bytes had been written)", err, written)
 		case !errors.Is(err, errChanged) || restarts == maxRestarts:
 			return Result{}, err
 		}
-		opts.notice("%s; starting again", terminal.Error(err))
+		opts.restart(err)
 	}
+}
+
+func copyVersion(ctx context.Context, files filesv1.FileServiceClient, name string, w io.Writer, opts Options) (r Result, written int64, err error) {
+	t := newTransfer(files, name, opts)
+	defer t.end()
+	if err := t.begin(ctx, firstLook); err != nil {
+		return Result{}, 0, err
+	}
+	order := newOrder(w)
+	if err := t.run(ctx, order.put); err != nil {
+		return Result{}, order.written(), err
+	}
+	r, err = t.result(ctx)
+	return r, order.written(), err
 }
 
 func (o Options) progress(done, size int64) {
@@ -191,8 +249,14 @@ func (o Options) progress(done, size int64) {
 	}
 }
 
-func (o Options) notice(format string, args ...any) {
-	if o.Notice != nil {
-		o.Notice(fmt.Sprintf(format, args...))
+func (o Options) outage(state Outage) {
+	if o.Outage != nil {
+		o.Outage(state)
+	}
+}
+
+func (o Options) restart(why error) {
+	if o.Restart != nil {
+		o.Restart(why)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -49,7 +48,7 @@ func TestGetSizes(t *testing.T) {
 			}
 			wantFile(t, path, data)
 			wantDir(t, dir, "f")
-			if got, want := int64(len(files.Calls())), max(1, (size+segmentSize-1)/segmentSize); got != want {
+			if got, want := int64(len(files.Calls())), callsFor(size); got != want {
 				t.Errorf("took %d calls, want %d", got, want)
 			}
 
@@ -64,7 +63,16 @@ func TestGetSizes(t *testing.T) {
 	}
 }
 
-// The connection breaks once, at several places of a transfer.
+// callsFor returns how many calls a download of size bytes takes: one for each segment, and
+// one that asks for the checksum of more than one.
+func callsFor(size int64) int64 {
+	if size <= segmentSize {
+		return 1
+	}
+	return (size+segmentSize-1)/segmentSize + 1
+}
+
+// The connection breaks once, at every kind of place.
 func TestGetConnectionLost(t *testing.T) {
 	const size = 2*segmentSize + 3*chunk
 	for _, c := range []struct {
@@ -89,7 +97,7 @@ func TestGetConnectionLost(t *testing.T) {
 			dir := t.TempDir()
 			cut := func(call *fakeserver.Call, sent int64) error {
 				if call.Number == c.call && sent == c.sent {
-					waitPart(dir, call.GetOffset())
+					waitPart(dir, size, call.GetOffset())
 					server.Cut()
 					return errors.New("cut")
 				}
@@ -99,13 +107,13 @@ func TestGetConnectionLost(t *testing.T) {
 			files.After = func(call *fakeserver.Call) error { return cut(call, min(call.GetLimit(), size-call.GetOffset())) }
 			server, client := newServer(t, files)
 
-			var notices []string
-			r, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(line string) { notices = append(notices, line) }})
+			var outages []Outage
+			r, err := GetBelow(t.Context(), client, "f", dir, Options{Outage: func(o Outage) { outages = append(outages, o) }})
 			if err != nil || r.Bytes != size {
 				t.Fatalf("Get = %+v, %v", r, err)
 			}
-			if len(notices) != 1 || !strings.Contains(notices[0], "going on from byte") {
-				t.Errorf("notices = %q, want one", notices)
+			if len(outages) != 2 || outages[0].Err == nil || outages[0].Attempts != 1 || !outages[0].Retry.After(outages[0].Since) || outages[1].Err != nil {
+				t.Errorf("outages = %+v, want one with its end", outages)
 			}
 			wantFile(t, r.Path, data)
 			wantDir(t, dir, "f")
@@ -168,22 +176,22 @@ func TestGetFailsAndGoesOn(t *testing.T) {
 	force := ignore
 	force.Force = true
 	_, err := Get(t.Context(), client, "f", path, force)
-	if status.Code(err) != codes.DataLoss || !strings.Contains(err.Error(), fmt.Sprint(2*segmentSize, " bytes are kept in ")) {
+	kept, ok := errors.AsType[*Incomplete](err)
+	if status.Code(err) != codes.DataLoss || !ok || kept.Kept != 2*segmentSize {
 		t.Fatalf("Get = %v, want DataLoss and what is kept", err)
 	}
 	wantDir(t, dir, "copy", "*.part")
 	wantFile(t, path, []byte("old"))
 
-	// The last of the two segments may not be on the disk after a power cut.
 	before := len(files.Calls())
 	files.Before = nil
 	r, err := Get(t.Context(), client, "f", path, force)
-	if err != nil || r.Resumed != segmentSize || r.Bytes != int64(len(data)) {
+	if err != nil || r.Resumed != 2*segmentSize || r.Bytes != int64(len(data)) {
 		t.Fatalf("Get = %+v, %v", r, err)
 	}
 	wantFile(t, path, data)
 	wantDir(t, dir, "copy")
-	if offset := files.Calls()[before+1].GetOffset(); offset != segmentSize {
+	if offset := files.Calls()[before+1].GetOffset(); offset != 2*segmentSize {
 		t.Errorf("went on from %d", offset)
 	}
 }
@@ -196,7 +204,7 @@ func TestGetCancelled(t *testing.T) {
 	dir := t.TempDir()
 	files.Before = func(call *fakeserver.Call, sent int64, _ *filesv1.GetResponse) error {
 		if call.GetOffset() > 0 && sent == 2*chunk {
-			waitPart(dir, segmentSize)
+			waitPart(dir, 2*segmentSize, segmentSize)
 			cancel(enough)
 			<-call.Stream.Context().Done()
 		}
@@ -226,8 +234,8 @@ func TestGetErrors(t *testing.T) {
 		}
 	}
 	unreachable := filesv1.NewFileServiceClient(fakeserver.Dial(t, "127.0.0.1:1"))
-	noNotice := Options{Notice: func(line string) { t.Errorf("notice %q", line) }}
-	if _, err := GetBelow(t.Context(), unreachable, "f", dir, noNotice); status.Code(err) != codes.Unavailable {
+	noOutage := Options{Outage: func(o Outage) { t.Errorf("outage %+v", o) }}
+	if _, err := GetBelow(t.Context(), unreachable, "f", dir, noOutage); status.Code(err) != codes.Unavailable {
 		t.Errorf("Get from no server = %v", err)
 	}
 	wantDir(t, dir)

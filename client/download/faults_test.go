@@ -51,7 +51,7 @@ func TestGetCorrupted(t *testing.T) {
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
 		var notice string
-		_, err := GetBelow(ctx, client, "f", dir, Options{Notice: func(line string) { notice = line; cancel() }})
+		_, err := GetBelow(ctx, client, "f", dir, Options{Outage: func(o Outage) { notice = fmt.Sprint(o.Err); cancel() }})
 		if !errors.Is(err, context.Canceled) || !strings.Contains(notice, "checksum") {
 			t.Errorf("Get = %v after %q", err, notice)
 		}
@@ -59,7 +59,7 @@ func TestGetCorrupted(t *testing.T) {
 
 		var out bytes.Buffer
 		ctx, cancel = context.WithCancel(t.Context())
-		if _, err := Copy(ctx, client, "f", &out, Options{Notice: func(string) { cancel() }}); err == nil || out.Len() > 0 {
+		if _, err := Copy(ctx, client, "f", &out, Options{Outage: func(Outage) { cancel() }}); err == nil || out.Len() > 0 {
 			t.Errorf("Copy = %v after %d bytes", err, out.Len())
 		}
 	})
@@ -73,7 +73,7 @@ func TestGetCorrupted(t *testing.T) {
 		_, client := newServer(t, files)
 		dir := t.TempDir()
 		ctx, cancel := context.WithCancel(t.Context())
-		if _, err := GetBelow(ctx, client, "f", dir, Options{Notice: func(string) { cancel() }}); err == nil {
+		if _, err := GetBelow(ctx, client, "f", dir, Options{Outage: func(Outage) { cancel() }}); err == nil {
 			t.Error("Get = nil")
 		}
 		wantDir(t, dir)
@@ -136,7 +136,7 @@ func TestGetFileChanges(t *testing.T) {
 		_, client := newServer(t, files)
 		dir := t.TempDir()
 		restarts := 0
-		_, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(string) { restarts++ }})
+		_, err := GetBelow(t.Context(), client, "f", dir, Options{Restart: func(error) { restarts++ }})
 		if status.Code(err) != codes.Aborted || restarts != maxRestarts {
 			t.Errorf("Get = %v after %d restarts", err, restarts)
 		}

@@ -23,7 +23,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	maxSegment, minSegment = segmentSize, chunk
+	usualSegment, maxSegment, minSegment, firstLook = segmentSize, segmentSize, chunk, segmentSize
 	if addr := os.Getenv(victimEnv); addr != "" {
 		victim(addr)
 		return
@@ -82,17 +82,24 @@ func wantDir(tb testing.TB, dir string, want ...string) {
 	}
 }
 
-// waitPart waits until the part file in dir has at least size bytes.
-func waitPart(dir string, size int64) {
-	for have := int64(0); have < size; time.Sleep(time.Millisecond) {
+// waitPart waits until the part file in dir of a file of size bytes holds at least so many
+// of them.
+func waitPart(dir string, size, held int64) {
+	for have := int64(0); have < held; time.Sleep(time.Millisecond) {
 		parts, _ := filepath.Glob(filepath.Join(dir, ".*"+partSuffix))
-		if len(parts) == 1 {
-			if info, err := os.Stat(parts[0]); err == nil {
-				have = info.Size()
+		if len(parts) != 1 {
+			continue
+		}
+		if f, err := os.Open(parts[0]); err == nil {
+			pieces, _ := (&part{file: f, size: size}).readJournal()
+			f.Close()
+			have = 0
+			for _, p := range pieces {
+				have += p.span.size
 			}
 		}
 	}
 }
 
-// ignore takes notices and progress and drops them.
-var ignore = Options{Notice: func(string) {}, Progress: func(int64, int64) {}}
+// ignore takes everything that is told, and drops it.
+var ignore = Options{Outage: func(Outage) {}, Restart: func(error) {}, Progress: func(int64, int64) {}}

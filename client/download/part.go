@@ -6,22 +6,29 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 )
 
-// part is the hidden file beside the destination that holds an incomplete download. It is
-// locked while it is open, and has only verified bytes. It is synced after each segment,
-// so that all but the last segment survive a power failure, and its length alone tells
-// where to resume.
+// part is the hidden file beside the destination that holds an incomplete download, each
+// byte at its place in the file. Behind the bytes of the file it has a journal of the ranges
+// that have been verified, which is cut off at the end. It is locked while it is open. Its
+// methods may be called concurrently.
 type part struct {
 	dir  *os.Root
 	file *os.File
-	name string // in dir
-	size int64  // how much it holds
+	name string  // in dir
+	size int64   // of the complete file
+	held []piece // what it held when it was opened
+
+	mu      sync.Mutex
+	records int64 // in the journal
+	sync    backgroundSync
 }
 
 var (
@@ -33,46 +40,43 @@ var (
 )
 
 // openPart opens the part file of a file named base in dir, of size bytes and the version
-// content. It removes part files of other versions, and fails if one of them is in use.
-// The part owns dir and closes it, also after an error.
-func openPart(dir *os.Root, base, content string, size int64) (*part, error) {
+// content, and verifies what it holds. It removes part files of other versions, and fails
+// if one of them is in use. The part owns dir and closes it, also after an error.
+func openPart(ctx context.Context, dir *os.Root, base, content string, size int64) (*part, error) {
 	name := partName(base, content)
-	p, err := open(dir, base, name, size)
+	p, err := open(ctx, dir, base, name, size)
 	for errors.Is(err, errReplaced) {
-		p, err = open(dir, base, name, size)
+		p, err = open(ctx, dir, base, name, size)
 	}
 	if err != nil {
 		dir.Close()
 		return nil, err
 	}
 	if err := removeOthers(dir, base, name); err != nil {
-		return nil, errors.Join(err, p.keep())
+		return nil, errors.Join(err, p.keep(p.heldBytes()))
 	}
 	return p, nil
 }
 
-// open opens or creates the part file of a file of the given size, and truncates it to
-// the reliable part.
-func open(dir *os.Root, base, name string, size int64) (_ *part, err error) {
+// open opens or creates the part file of a file of the given size.
+func open(ctx context.Context, dir *os.Root, base, name string, size int64) (_ *part, err error) {
 	f, err := openLocked(dir, base, name, os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	length, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
+	p := &part{dir: dir, file: f, name: name, size: size}
+	if err := p.load(ctx); err != nil {
+		f.Close()
 		return nil, err
 	}
-	kept := max(length-maxSegment, 0)
-	if length > size {
-		kept = 0 // whatever it is, it is not the beginning of that file
+	return p, nil
+}
+
+func (p *part) heldBytes() (n int64) {
+	for _, piece := range p.held {
+		n += piece.size
 	}
-	p := &part{dir: dir, file: f, name: name}
-	return p, p.truncate(kept)
+	return n
 }
 
 // openLocked opens a part file for base that only a download of this user can have
@@ -125,17 +129,12 @@ func isFile(dir *os.Root, name string, opened fs.FileInfo) bool {
 
 // removeOthers removes the part files for base in dir, except keep.
 func removeOthers(dir *os.Root, base, keep string) error {
-	d, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	names, err := d.Readdirnames(-1)
-	d.Close()
+	names, err := partsOf(dir, base)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name == keep || !isPartName(name, base) {
+		if name == keep {
 			continue
 		}
 		f, err := openLocked(dir, base, name, 0)
@@ -152,65 +151,68 @@ func removeOthers(dir *os.Root, base, keep string) error {
 	return nil
 }
 
-// append appends a verified segment.
-func (p *part) append(s *segment) error {
-	if _, err := s.WriteTo(io.NewOffsetWriter(p.file, p.size)); err != nil {
-		return err
+// partsOf returns the names of the part files for base in dir.
+func partsOf(dir *os.Root, base string) ([]string, error) {
+	d, err := dir.Open(".")
+	if err != nil {
+		return nil, err
 	}
-	if err := p.file.Sync(); err != nil {
-		return err
-	}
-	p.size += s.size
-	return nil
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	return slices.DeleteFunc(names, func(name string) bool { return !isPartName(name, base) }), err
 }
 
-func (p *part) truncate(size int64) error {
-	p.size = size
-	return p.file.Truncate(size)
+// put writes a verified segment.
+func (p *part) put(offset int64, s *segment) error {
+	if _, err := s.WriteTo(io.NewOffsetWriter(p.file, offset)); err != nil {
+		return err
+	}
+	if err := p.record(piece{span{offset, s.size}, s.crc}); err != nil {
+		return err
+	}
+	return p.sync.after(p.file, s.size)
 }
 
-// readBuffer is how much of a part file is read at once, in bytes: enough to keep a disk
-// busy. Between two reads the context is checked.
-const readBuffer = 1 << 20
-
-// sum returns the CRC-32C of the first n bytes on the disk.
-func (p *part) sum(ctx context.Context, n int64) (sum uint32, err error) {
-	buf := make([]byte, min(n, readBuffer))
-	for off := int64(0); off < n; off += int64(len(buf)) {
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
+// commit gives the complete file its modification time, if it has one, and renames it to
+// its destination. It keeps the lock meanwhile, so that no other download takes it for its
+// own part file.
+func (p *part) commit(to destination, group *Group, modified time.Time) error {
+	// The data first, with its journal: if this is interrupted, nothing is lost.
+	if err := errors.Join(p.sync.wait(), p.file.Sync()); err != nil {
+		return err
+	}
+	if err := p.file.Truncate(p.size); err != nil {
+		return err
+	}
+	if !modified.IsZero() {
+		if err := p.dir.Chtimes(p.name, modified, modified); err != nil {
+			return errors.Join(err, p.restoreJournal())
 		}
-		buf = buf[:min(n-off, readBuffer)]
-		if _, err := p.file.ReadAt(buf, off); err != nil {
-			return 0, err
-		}
-		sum = crc32.Update(sum, castagnoli, buf)
 	}
-	return sum, nil
-}
-
-// commit renames the file to its destination. It keeps the lock meanwhile, so that no
-// other download takes it for its own part file.
-func (p *part) commit(to destination) error {
-	if err := to.put(p.dir, p.name); err != nil {
-		return err
+	// Then the length: no file system may keep the new name and the old length.
+	err := p.file.Sync()
+	if err == nil {
+		err = to.put(p.dir, p.name, group)
+	}
+	if err != nil {
+		return errors.Join(err, p.restoreJournal())
 	}
 	return p.close()
 }
 
-// keep leaves the complete segments for the next download, and removes the file if there
-// are none.
-func (p *part) keep() error {
-	if p.size == 0 {
+// keep leaves what is held, so many bytes, for the next download, and removes the file if
+// that is nothing.
+func (p *part) keep(held int64) error {
+	if held == 0 {
 		return p.discard()
 	}
-	return errors.Join(p.truncate(p.size), p.close())
+	return p.close()
 }
 
 // discard removes the file.
 func (p *part) discard() error { return errors.Join(p.dir.Remove(p.name), p.close()) }
 
-func (p *part) close() error { return errors.Join(p.file.Close(), p.dir.Close()) }
+func (p *part) close() error { return errors.Join(p.sync.wait(), p.file.Close(), p.dir.Close()) }
 
 // maxBase bounds the part of a part file's name that comes from the destination, in
 // bytes: most systems limit names to 255.

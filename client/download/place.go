@@ -93,19 +93,24 @@ func below(dir, name string, force bool) (destination, error) {
 // path returns the path for messages.
 func (d destination) path() string { return filepath.Join(d.dir, d.local) }
 
+// errClash means that two names of one group lead to one file.
+var errClash = errors.New("another file of this download has this place")
+
 // check returns an error if the destination cannot be written, or fs.ErrExist if it has a
 // file that must stay.
-func (d destination) check() error {
+func (d destination) check(group *Group) error {
 	root, err := os.OpenRoot(d.dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	return d.checkIn(root, d.local)
+	group.mu.Lock()
+	defer group.mu.Unlock()
+	return d.checkIn(root, d.local, group)
 }
 
-// checkIn does the same for a name in a directory.
-func (d destination) checkIn(dir *os.Root, name string) error {
+// checkIn does the same for a name in a directory. The group's mutex must be held.
+func (d destination) checkIn(dir *os.Root, name string, group *Group) error {
 	info, err := dir.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -114,10 +119,28 @@ func (d destination) checkIn(dir *os.Root, name string) error {
 		return err
 	case info.Mode().Type()&^fs.ModeSymlink != 0:
 		return fmt.Errorf("%q is there and is not a file", d.path())
+	case group.isPlaced(info):
+		return fmt.Errorf("%s: %w", d.path(), errClash)
 	case !d.force:
-		return fmt.Errorf("%q: %w", d.path(), fs.ErrExist)
+		return d.exists("left alone")
 	}
 	return nil
+}
+
+// begun reports whether there may be part files of the destination.
+func (d destination) begun() bool {
+	root, err := os.OpenRoot(d.dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	dir, err := root.OpenRoot(filepath.Dir(d.local))
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	parts, _ := partsOf(dir, filepath.Base(d.local))
+	return len(parts) > 0
 }
 
 // open opens the directory of the file, and creates the directories between it and d.dir.
@@ -136,20 +159,28 @@ func (d destination) open() (*os.Root, error) {
 }
 
 // put renames the file from in dir to the destination. A file that has appeared there
-// meanwhile stays, unless it may be replaced.
-func (d destination) put(dir *os.Root, from string) error {
+// meanwhile stays, unless it may be replaced; one of the same group stays in any case.
+func (d destination) put(dir *os.Root, from string, group *Group) error {
+	group.mu.Lock()
+	defer group.mu.Unlock()
 	to := filepath.Base(d.local)
-	if d.force {
-		if err := d.checkIn(dir, to); err != nil {
-			return err
-		}
-		return dir.Rename(from, to)
+	err := d.checkIn(dir, to, group)
+	switch {
+	case err != nil:
+	case d.force:
+		err = dir.Rename(from, to)
+	default:
+		err = renameNew(dir, from, to)
 	}
-	err := renameNew(dir, from, to)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%q: %w", d.path(), fs.ErrExist)
+		return d.exists("and appeared while it was downloaded")
+	} else if err != nil {
+		return err
 	}
-	return err
+	if info, err := dir.Lstat(to); err == nil {
+		group.placed = append(group.placed, info)
+	}
+	return nil
 }
 
 // linkNew renames a file unless the new name is taken, on systems without a single call

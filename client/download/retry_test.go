@@ -56,7 +56,11 @@ func TestGetGivesUp(t *testing.T) {
 			bubble(t, files, func(t *testing.T, client filesv1.FileServiceClient) {
 				start := time.Now()
 				notices := 0
-				_, err := Get(t.Context(), client, "f", path, Options{Force: true, Notice: func(string) { notices++ }})
+				_, err := Get(t.Context(), client, "f", path, Options{Force: true, Outage: func(o Outage) {
+					if o.Err != nil {
+						notices++
+					}
+				}})
 				if err == nil || errors.Is(err, errChecksum) != (name == "checksum") {
 					t.Errorf("Get = %v", err)
 				}

@@ -3,175 +3,257 @@ package download
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
-	"example.com/parity/client/internal/backoff"
-	"example.com/parity/client/internal/terminal"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
 // Variables, so that tests can use small files.
 var (
-	// maxSegment is how much is asked for in one call and held in memory until
-	// its checksum is known, in bytes. Longer segments spend less time between
-	// calls; this is as much as the client program lets a server send ahead.
+	// usualSegment is how much is asked for in one call and held in memory until its checksum
+	// is known, in bytes. A lost connection loses what has come of one or two segments. Longer
+	// ones spend less time between calls.
+	usualSegment int64 = 4 << 20
+	// maxSegment is the same for the largest files, in bytes. It is as much as the client
+	// program lets a server send ahead.
 	maxSegment int64 = 16 << 20
-	// minSegment is what segments shrink to, by half each time a connection is
-	// lost, so that a download gets on over one that never holds for long. It is
-	// the most that a server sends in one response.
+	// minSegment is what segments shrink to, by half each time a connection is lost, so that a
+	// download gets on over one that never holds for long, and by the number of connections,
+	// in bytes. It is the most that a server sends in one response.
 	minSegment int64 = 1 << 20
+	// firstLook is the first segment of a file, in bytes. It holds most files, and is little
+	// to throw away if there is no space for the others.
+	firstLook int64 = 256 << 10
 )
 
-// transfer fetches one version of a file, in order, segment by segment. The order of its
-// methods is begin, perhaps skip, copyTo, end.
-type transfer struct {
-	files filesv1.FileServiceClient
-	name  string
-	opts  Options
+// segmentsOfLarge is how many segments a large file has at least: what a lost connection
+// loses is a small part of it.
+const segmentsOfLarge = 1024
 
-	file   *filesv1.File // what the server says of the version that is fetched
-	offset int64         // everything before it has been written, or skipped
-	from   int64         // where the writing began
-	sum    uint32        // the CRC-32C of what has been written
-	whole  *uint32       // the CRC-32C of the whole file, once the server has said it
-	limit  int64         // how much to ask for next
-	call   *call         // for the segment at offset, once it has been asked for
-	ahead  *call         // for the segment after it, likewise
+// wholeTimeout bounds the wait for the checksum of the whole file at the end, which the
+// server either knows or does not.
+const wholeTimeout = 10 * time.Second
+
+// transfer fetches one version of a file. The order of its methods is begin or describe,
+// perhaps hold, run, result, end.
+type transfer struct {
+	files   filesv1.FileServiceClient
+	name    string
+	opts    Options
+	file    *filesv1.File // what the server says of the version that is fetched
+	segment int64         // how much to ask for in one call, at most
+	ranges  *ranges       // what has been fetched
+	first   *call         // for the beginning of the file, if that has been asked for
+	put     put
+
+	mu      sync.Mutex
+	whole   *uint32 // the CRC-32C of the whole file, once the server has said it
+	shown   int64   // verified or arrived
+	active  int     // lanes with something to do
+	failing int     // those of them that wait for their next attempt, or make it
+	outage  Outage
 }
+
+// put takes a verified segment, which is valid until it returns.
+type put func(ctx context.Context, offset int64, s *segment) error
 
 func newTransfer(files filesv1.FileServiceClient, name string, opts Options) *transfer {
-	return &transfer{files: files, name: name, opts: opts, limit: maxSegment}
+	return &transfer{files: files, name: name, opts: opts}
 }
 
-// begin requests the first segment and gets the description of the file. An unreachable
-// server is an error at once: the address is probably wrong.
-func (t *transfer) begin(ctx context.Context) error {
+// begin requests the first bytes of the file, so many, and gets its description. An
+// unreachable server is an error at once: the address is probably wrong.
+func (t *transfer) begin(ctx context.Context, look int64) error {
+	look = min(look, t.opts.Group.segment(look))
+	l := t.lane(t.files, true)
+	l.enter()
+	defer l.leave()
 	reached := false
 	for failures := 0; ; failures++ {
-		t.call = t.ask(ctx, 0)
-		file, err := t.call.head()
-		if err == nil {
-			t.file = file
-			break
-		}
-		reached = reached || t.call.reached()
-		t.end()
-		if !reached {
-			return err
-		}
-		if err := t.pause(ctx, failures, err); err != nil {
-			return err
-		}
-	}
-	size, version := t.file.GetSizeBytes(), t.file.GetVersion()
-	if size < 0 || version == "" {
-		return fmt.Errorf("the server describes the file as version %q of %d bytes", version, size)
-	}
-	return nil
-}
-
-// skip skips the bytes before offset.
-func (t *transfer) skip(offset int64) {
-	if offset > 0 {
-		t.end()
-		t.offset, t.from = offset, offset
-	}
-}
-
-// copyTo calls write with one verified segment of the rest of the file after another. While
-// write is busy with one, the server sends the next.
-func (t *transfer) copyTo(ctx context.Context, write func(*segment) error) error {
-	// An empty file has one segment too, which has a checksum.
-	for first := t.offset == 0; first || t.offset < t.file.GetSizeBytes(); first = false {
-		s, err := t.next(ctx)
+		c, err := l.ask(ctx, span{0, look})
 		if err != nil {
 			return err
 		}
-		if err := write(s); err != nil {
+		file, err := c.head()
+		if err == nil {
+			t.first = c
+			l.recovered()
+			if err := t.describe(file); err != nil || look > 1 {
+				return err
+			}
+			_, err := c.receive(t.file, nil, nil) // only for the checksum: what is wrong shows again
+			t.end()
+			if err == nil {
+				t.learn(c.whole)
+			}
+			return nil
+		}
+		reached = reached || c.reached()
+		c.end()
+		if !reached {
 			return err
 		}
-		t.offset += s.size
-		t.sum = combine(t.sum, s.crc, s.size)
-		switch {
-		case t.call.whole != nil:
-			t.whole = t.call.whole
-		case s.size == t.file.GetSizeBytes():
-			sum := s.crc // of a range that is the whole
-			t.whole = &sum
+		if err := l.pause(ctx, failures, err); err != nil {
+			return err
 		}
-		t.call.end()
-		t.call, t.ahead = t.ahead, nil
+		look = max(look/2, 1)
 	}
+}
+
+// stat gets the description of the file alone. The server does not read the file.
+func (t *transfer) stat(ctx context.Context) error {
+	within, cancel := context.WithTimeoutCause(ctx, stallTimeout, errStalled)
+	defer cancel()
+	resp, err := t.files.Stat(within, &filesv1.StatRequest{Name: t.name})
+	switch {
+	case status.Code(err) == codes.Unimplemented: // an older server
+		return t.begin(ctx, 1)
+	case within.Err() != nil:
+		return context.Cause(within)
+	case err != nil:
+		return err
+	}
+	return t.describe(resp.GetFile())
+}
+
+func (t *transfer) describe(file *filesv1.File) error {
+	size, version := file.GetSizeBytes(), file.GetVersion()
+	if size < 0 || version == "" {
+		return fmt.Errorf("the server describes the file as version %q of %d bytes", version, size)
+	}
+	t.file = file
+	t.segment = t.opts.Group.segment(size)
 	return nil
 }
 
-// verify compares the checksum of the whole file with that of the server, if the server
-// knows it, and reports whether it does. before returns the checksum of the skipped bytes.
-// It is called only if needed, because it may have to read all of them.
-func (t *transfer) verify(ctx context.Context, before func(ctx context.Context, n int64) (uint32, error)) (verified bool, err error) {
-	if t.whole == nil {
-		return false, nil
-	}
-	sum := t.sum
-	if t.from > 0 {
-		// The bytes on the disk, not those once written.
-		if sum, err = before(ctx, t.from); err != nil {
-			return false, err
-		}
-		sum = combine(sum, t.sum, t.offset-t.from)
-	}
-	if sum != *t.whole {
-		return false, fmt.Errorf("%w: the server says %08x of the whole, its parts have %08x", errMixed, *t.whole, sum)
-	}
-	return true, nil
-}
-
-// next returns the verified segment at offset, after as many calls as necessary. It is
-// valid until the end of t.call, which owns it.
-func (t *transfer) next(ctx context.Context) (*segment, error) {
-	for failures := 0; ; failures++ {
-		if t.call == nil {
-			t.call = t.ask(ctx, t.offset)
-		}
-		s, err := t.call.receive(t.file, t.opts, func(after int64) {
-			t.ahead = t.ask(ctx, after)
-		})
-		if err == nil {
-			t.limit = min(2*t.limit, maxSegment)
-			return s, nil
-		}
+// hold says which pieces of the file are there already, and returns their bytes.
+func (t *transfer) hold(pieces []piece) (bytes int64) {
+	t.ranges = newRanges(t.file.GetSizeBytes(), pieces)
+	t.shown = t.ranges.held()
+	if len(pieces) > 0 {
 		t.end()
-		if err := t.pause(ctx, failures, err); err != nil {
-			return nil, err
+	}
+	t.opts.progress(t.shown, t.file.GetSizeBytes())
+	return t.shown
+}
+
+// run calls put with each verified segment of the rest of the file, from several goroutines
+// if there are several connections. While put is busy with one segment, the server sends
+// the next.
+func (t *transfer) run(ctx context.Context, put put) error {
+	if t.ranges == nil {
+		t.hold(nil)
+	}
+	t.put = put
+	ctx, cancel := context.WithCancelCause(ctx)
+	l := t.lane(t.files, true)
+	if t.first != nil {
+		// Before any other lane could take this range.
+		l.call, t.first = t.first, nil
+		l.call.span, _ = t.ranges.take(l.call.request.GetLimit())
+	}
+	var borrowed sync.WaitGroup
+	borrowed.Go(func() { t.borrow(ctx, &borrowed, cancel) })
+	err := l.run(ctx)
+	cancel(err)
+	borrowed.Wait()
+	return err
+}
+
+// borrow runs a lane over each connection that the group can spare, as long as there is
+// enough to do. It calls fail if a lane has found that the download must end.
+func (t *transfer) borrow(ctx context.Context, lanes *sync.WaitGroup, fail context.CancelCauseFunc) {
+	for {
+		left, changed := t.ranges.left()
+		if left < t.segment {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case files := <-t.opts.Group.spare:
+			lanes.Go(func() {
+				l := t.lane(files, false)
+				switch err := l.run(ctx); {
+				case err == nil || ctx.Err() != nil:
+					t.opts.Group.giveBack(files)
+				case l.fatal:
+					fail(err)
+				}
+				// Otherwise the server does not serve over this connection; the others go on.
+			})
 		}
 	}
 }
 
-// pause waits before the repetition of a call that has failed with err, after a number of
-// earlier failures. It returns an error if a repetition is useless.
-func (t *transfer) pause(ctx context.Context, failures int, err error) error {
-	if failures == maxRetries || ctx.Err() != nil || !retriable(err) {
-		return err
+// learn notes what the server says of the whole file.
+func (t *transfer) learn(whole *uint32) {
+	if whole != nil {
+		t.mu.Lock()
+		t.whole = whole
+		t.mu.Unlock()
 	}
-	t.limit = max(t.limit/2, minSegment)
-	wait := retryDelay(err, failures)
-	t.opts.notice("%s; going on from byte %d in %v", terminal.Error(err), t.offset, wait.Round(time.Millisecond))
-	return backoff.Wait(ctx, wait)
 }
 
-// ask starts the call for the segment at offset.
-func (t *transfer) ask(ctx context.Context, offset int64) *call {
-	return startCall(ctx, t.files, &filesv1.GetRequest{
-		Name: t.name, Offset: offset, Limit: t.limit, Version: t.file.GetVersion(),
-	})
+// askWhole asks the server for the checksum of the whole file with a call for so many of
+// its last bytes, if it has not said it. The server may not know it.
+func (t *transfer) askWhole(ctx context.Context, last int64) (whole *uint32, err error) {
+	if t.whole != nil {
+		return t.whole, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, wholeTimeout, errStalled)
+	defer cancel()
+	size := t.file.GetSizeBytes()
+	c := t.start(ctx, t.files, span{size - min(last, size), 1})
+	defer c.end()
+	if _, err := c.receive(t.file, nil, nil); err != nil {
+		return nil, err
+	}
+	t.learn(c.whole)
+	return c.whole, nil
 }
 
-// end cancels the calls in progress.
+// result compares the checksum of the whole file with that of the server, if the server
+// knows it, and describes the file.
+func (t *transfer) result(ctx context.Context) (Result, error) {
+	sum := t.ranges.sum()
+	whole := t.whole
+	if alone, ok := t.ranges.alone(); ok && whole == nil {
+		whole = &alone // of a range that is the whole
+	}
+	if whole == nil {
+		whole, _ = t.askWhole(ctx, 0) // each part has been verified
+		if ctx.Err() != nil {
+			return Result{}, context.Cause(ctx)
+		}
+	}
+	if whole != nil && sum != *whole {
+		return Result{}, fmt.Errorf("%w: the server says %08x of the whole, its parts have %08x", errMixed, *whole, sum)
+	}
+	r := Result{Bytes: t.file.GetSizeBytes(), Version: t.file.GetVersion(), CRC32C: sum, Whole: whole != nil}
+	if modified := t.file.GetModified(); modified.IsValid() {
+		r.Modified = modified.AsTime()
+	}
+	return r, nil
+}
+
+func (t *transfer) start(ctx context.Context, files filesv1.FileServiceClient, s span) *call {
+	return startCall(ctx, files, &filesv1.GetRequest{Name: t.name, Offset: s.offset, Limit: s.size, Version: t.file.GetVersion()}, s)
+}
+
+// end cancels the first call, if nobody has taken it.
 func (t *transfer) end() {
-	for _, c := range []*call{t.call, t.ahead} {
-		if c != nil {
-			c.end()
-		}
+	if t.first != nil {
+		t.first.end()
+		t.first = nil
 	}
-	t.call, t.ahead = nil, nil
 }

@@ -16,8 +16,8 @@ import (
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
-// interrupted leaves the part file of a Get of f to dir with two segments, of which
-// one counts, and returns the server, which has data of three.
+// interrupted leaves the part file of a Get of f to dir with two segments, and returns the
+// server, which has data of three.
 func interrupted(t *testing.T, dir string) (files *fakeserver.Files, client filesv1.FileServiceClient, data []byte) {
 	t.Helper()
 	files = &fakeserver.Files{Whole: true}
@@ -44,7 +44,7 @@ func TestResumeChecksWhole(t *testing.T) {
 	dir := t.TempDir()
 	_, client, data := interrupted(t, dir)
 	r, err := GetBelow(t.Context(), client, "f", dir, ignore)
-	if err != nil || r.Resumed != segmentSize || !r.Whole {
+	if err != nil || r.Resumed != 2*segmentSize || !r.Whole {
 		t.Fatalf("GetBelow = %+v, %v", r, err)
 	}
 	wantFile(t, r.Path, data)
@@ -53,38 +53,48 @@ func TestResumeChecksWhole(t *testing.T) {
 // TestResumeOfOtherContent has a file that was changed although its version is the same.
 // Every part is correct, but the parts are not of one file.
 func TestResumeOfOtherContent(t *testing.T) {
-	for name, spoil := range map[string]func(t *testing.T, dir string, data []byte){
-		"on the server": func(_ *testing.T, _ string, data []byte) { data[5] ^= 1 },
-		"on the disk": func(t *testing.T, dir string, _ []byte) {
-			parts, err := filepath.Glob(filepath.Join(dir, ".f.*"+partSuffix))
-			if err != nil || len(parts) != 1 {
-				t.Fatalf("part files %q, %v", parts, err)
-			}
-			f, err := os.OpenFile(parts[0], os.O_RDWR, 0)
-			if err == nil {
-				_, err = f.WriteAt([]byte("spoilt"), 5)
-			}
-			if err = errors.Join(err, f.Close()); err != nil {
-				t.Fatal(err)
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			_, client, data := interrupted(t, dir)
-			spoil(t, dir, data)
-			var notices []string
-			r, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(line string) { notices = append(notices, line) }})
-			if err != nil || r.Resumed != 0 || !r.Whole {
-				t.Fatalf("GetBelow = %+v, %v", r, err)
-			}
-			if len(notices) != 1 || !strings.Contains(notices[0], "not of one file") || !strings.Contains(notices[0], "starting again") {
-				t.Errorf("notices = %q", notices)
-			}
-			wantFile(t, r.Path, data)
-			wantDir(t, dir, "f")
-		})
+	dir := t.TempDir()
+	_, client, data := interrupted(t, dir)
+	data[5] ^= 1
+	var restarts []string
+	r, err := GetBelow(t.Context(), client, "f", dir, Options{Restart: func(why error) { restarts = append(restarts, why.Error()) }})
+	if err != nil || r.Resumed != 0 || !r.Whole {
+		t.Fatalf("GetBelow = %+v, %v", r, err)
 	}
+	if len(restarts) != 1 || !strings.Contains(restarts[0], "not of one file") {
+		t.Errorf("restarts = %q", restarts)
+	}
+	wantFile(t, r.Path, data)
+	wantDir(t, dir, "f")
+}
+
+// TestResumeOfDamagedPart: what is wrong on the disk is fetched again, and nothing else.
+func TestResumeOfDamagedPart(t *testing.T) {
+	dir := t.TempDir()
+	files, client, data := interrupted(t, dir)
+	parts, err := filepath.Glob(filepath.Join(dir, ".f.*"+partSuffix))
+	if err != nil || len(parts) != 1 {
+		t.Fatalf("part files %q, %v", parts, err)
+	}
+	f, err := os.OpenFile(parts[0], os.O_RDWR, 0)
+	if err == nil {
+		_, err = f.WriteAt([]byte("spoilt"), 5)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	before := len(files.Calls())
+	r, err := GetBelow(t.Context(), client, "f", dir, Options{Restart: func(why error) { t.Error(why) }})
+	if err != nil || r.Resumed != segmentSize || !r.Whole {
+		t.Fatalf("GetBelow = %+v, %v", r, err)
+	}
+	for _, call := range files.Calls()[before+1:] {
+		if call.GetOffset() != 0 && call.GetOffset() != 2*segmentSize {
+			t.Errorf("asked again for what was right, from %d", call.GetOffset())
+		}
+	}
+	wantFile(t, r.Path, data)
+	wantDir(t, dir, "f")
 }
 
 // TestWholeNeverRight has a server whose parts never match its checksum of the whole file.
@@ -102,7 +112,7 @@ func TestWholeNeverRight(t *testing.T) {
 	_, client := newServer(t, files)
 	dir := t.TempDir()
 	restarts := 0
-	_, err := GetBelow(t.Context(), client, "f", dir, Options{Notice: func(string) { restarts++ }})
+	_, err := GetBelow(t.Context(), client, "f", dir, Options{Restart: func(error) { restarts++ }})
 	if !errors.Is(err, errMixed) || restarts != maxRestarts {
 		t.Errorf("GetBelow = %v after %d restarts", err, restarts)
 	}

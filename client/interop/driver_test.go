@@ -92,14 +92,14 @@ func alive(pid int) bool {
 }
 
 func TestDriverArguments(t *testing.T) {
-	at := place{grpc: "g:1", tls: "t:2", ca: "/ca.pem", dir: "/d", idBase: 4000, row: "shell"}
+	at := place{grpc: "g:1", tls: "t:2", auth: "a:3", ca: "/ca.pem", dir: "/d", idBase: 4000, row: "shell"}
 	for _, tt := range []struct {
 		c    testCase
 		want string
 	}{
 		{testCase{name: "stat"}, "--case stat --addr g:1 --dir /d --row shell --id-base 4000"},
 		{testCase{name: "tls", server: withTLS}, "--case tls --addr t:2 --dir /d --row shell --id-base 4000 --tls-ca /ca.pem"},
-		{testCase{name: "token"}, "--case token --addr g:1 --dir /d --row shell --id-base 4000 --token " + sampleToken},
+		{testCase{name: "token", server: withAuth}, "--case token --addr a:3 --dir /d --row shell --id-base 4000 --token " + sampleToken},
 	} {
 		err := newDriver(t, `echo "$@"; exit 3`).run(t.Context(), tt.c, at)
 		if got, ok := isAbsent(err); !ok || got != tt.want {

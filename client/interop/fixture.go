@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ import (
 // idsPerRow is the distance of the client IDs of two rows. The largest ID is 10000.
 const idsPerRow = 1000
 
-// fixture is what the rows run against: the files, and two servers that serve them.
+// fixture is what the rows run against: the files, and three servers that serve them.
 type fixture struct {
 	root     string    // of the repository
 	temp     string    // everything that the fixture writes is below it
@@ -72,7 +73,7 @@ func (f *fixture) toolCommand(ctx context.Context, cmd *exec.Cmd) error {
 	return runTool(ctx, cmd, f.progress)
 }
 
-// serve writes the files, builds the server, and starts it twice: plain, and with TLS.
+// serve writes the files, builds the server, and starts it in every kind.
 func (f *fixture) serve(ctx context.Context, rows []string) error {
 	if err := testfiles.Write(f.dir, rows); err != nil {
 		return err
@@ -86,9 +87,14 @@ func (f *fixture) serve(ctx context.Context, rows []string) error {
 	if err := f.tool(ctx, "go", "build", "-o", binary, "./server"); err != nil {
 		return err
 	}
+	policy := filepath.Join(f.temp, "auth.toml")
+	if err := os.WriteFile(policy, []byte(authPolicy()), 0o600); err != nil {
+		return err
+	}
 	for kind, flags := range [][]string{
-		plain:   {"--legacy", "127.0.0.1:0"},
-		withTLS: {"--legacy", "", "--tls-cert", certificates.cert, "--tls-key", certificates.key},
+		plain:    {"--legacy", "127.0.0.1:0"},
+		withTLS:  {"--legacy", "", "--tls-cert", certificates.cert, "--tls-key", certificates.key},
+		withAuth: {"--legacy", "", "--auth", policy},
 	} {
 		data := filepath.Join(f.temp, fmt.Sprintf("data%d", kind))
 		if err := os.Mkdir(data, 0o755); err != nil {
@@ -104,11 +110,19 @@ func (f *fixture) serve(ctx context.Context, rows []string) error {
 	return nil
 }
 
+// authPolicy returns the file of --auth of the third server. grpcurl needs the role admin, as
+// it asks the server's reflection for the descriptors.
+func authPolicy() string {
+	return fmt.Sprintf("[[caller]]\nname = \"interop\"\ntoken_sha256 = [\"%x\"]\nroles = [\"numbers\", \"files\", \"admin\"]\n",
+		sha256.Sum256([]byte(sampleToken)))
+}
+
 // place returns where the row of that number and name runs.
 func (f *fixture) place(number int, name string) place {
 	return place{
 		grpc:   f.servers[plain].grpc,
 		tls:    f.servers[withTLS].grpc,
+		auth:   f.servers[withAuth].grpc,
 		legacy: f.servers[plain].legacy,
 		ca:     f.ca,
 		dir:    f.dir,

@@ -26,7 +26,7 @@ func (r fakeRow) bench(context.Context, place) (float64, error)    { return 0, a
 // newMatrix runs rows without servers.
 func newMatrix(tb testing.TB, rows []row, cases ...testCase) *matrix {
 	tb.Helper()
-	f := &fixture{servers: []*server{{grpc: "g:1"}, {grpc: "t:2"}}}
+	f := &fixture{servers: []*server{{grpc: "g:1"}, {grpc: "t:2"}, {grpc: "a:3"}}}
 	m, err := runMatrix(tb.Context(), f, rows, cases, io.Discard)
 	if err != nil {
 		tb.Fatal(err)
@@ -36,11 +36,11 @@ func newMatrix(tb testing.TB, rows []row, cases ...testCase) *matrix {
 
 func TestMatrix(t *testing.T) {
 	rows := []row{
-		fakeRow{title: "one", results: map[string]error{"b": absent("no b here"), "c": absent("nor c")}},
-		fakeRow{title: "second", results: map[string]error{"a": errors.New("wrong\nnumber"), "b": absent("no b here")}},
+		fakeRow{title: "one", results: map[string]error{"b": absent("no b here"), "c": absent("nor c"), "long": absent("not yet")}},
+		fakeRow{title: "second", results: map[string]error{"a": errors.New("wrong\nnumber"), "b": absent("no b here"), "long": absent("not yet")}},
 		fakeRow{title: "third", unbuilt: errors.New("no compiler")},
 	}
-	m := newMatrix(t, rows, testCase{name: "a"}, testCase{name: "b"}, testCase{name: "c"}, testCase{name: "long", without: "not yet"})
+	m := newMatrix(t, rows, testCase{name: "a"}, testCase{name: "b"}, testCase{name: "c"}, testCase{name: "long"})
 	const want = `case  one    second  third
 a     ok     FAIL    FAIL
 b     - (1)  - (1)   FAIL

@@ -24,17 +24,20 @@ type row interface {
 
 // place is where a row runs its cases.
 type place struct {
-	grpc, tls, legacy string // addresses, HOST:PORT
-	ca                string // PEM file of the authority of tls
-	dir               string // that the servers serve
-	idBase            int    // the row uses the client IDs idBase to idBase+99
-	row               string // its name, and that of its changing file
+	grpc, tls, auth, legacy string // addresses, HOST:PORT
+	ca                      string // PEM file of the authority of tls
+	dir                     string // that the servers serve
+	idBase                  int    // the row uses the client IDs idBase to idBase+99
+	row                     string // its name, and that of its changing file
 }
 
 // addr returns the gRPC address for a case.
 func (p place) addr(c testCase) string {
-	if c.server == withTLS {
+	switch c.server {
+	case withTLS:
 		return p.tls
+	case withAuth:
+		return p.auth
 	}
 	return p.grpc
 }

@@ -18,8 +18,10 @@ const (
 	driverLimit = 30 * time.Second
 	// absentCode is the exit code of a driver whose client cannot have a case.
 	absentCode = 3
-	// sampleToken is what drivers get for --token.
+	// sampleToken is what drivers get for --token, and the only token of the third server.
 	sampleToken = "interop-token"
+	// wrongToken is unknown to it.
+	wrongToken = "interop-wrong-token"
 )
 
 // driverRow is a client that has a driver: a program that runs one case. README.md
@@ -44,7 +46,20 @@ func (r *driverRow) build(ctx context.Context, f *fixture) (err error) {
 }
 
 func (r *driverRow) run(ctx context.Context, c testCase, at place) error {
-	f, err := r.start(ctx, c, at)
+	err := r.runWith(ctx, c, at, sampleToken)
+	if c.server != withAuth || err != nil {
+		return err
+	}
+	err = r.runWith(ctx, c, at, wrongToken)
+	if _, cannot := isAbsent(err); err == nil || cannot || ctx.Err() != nil {
+		return fmt.Errorf("with a token that the server does not know the case does not fail: %v", err)
+	}
+	return nil
+}
+
+// runWith runs a case with a token, if it is about one.
+func (r *driverRow) runWith(ctx context.Context, c testCase, at place, token string) error {
+	f, err := r.start(ctx, c, at, token)
 	if err != nil {
 		return fmt.Errorf("%w%s", err, after(f))
 	}
@@ -63,7 +78,7 @@ func (r *driverRow) run(ctx context.Context, c testCase, at place) error {
 }
 
 func (r *driverRow) bench(ctx context.Context, at place) (float64, error) {
-	f, err := r.start(ctx, testCase{name: benchCase}, at)
+	f, err := r.start(ctx, testCase{name: benchCase}, at, "")
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%w%s", err, after(f))
@@ -81,7 +96,7 @@ func (r *driverRow) bench(ctx context.Context, at place) (float64, error) {
 }
 
 // start runs the driver.
-func (r *driverRow) start(ctx context.Context, c testCase, at place) (*finished, error) {
+func (r *driverRow) start(ctx context.Context, c testCase, at place, token string) (*finished, error) {
 	limit := r.limit
 	if limit == 0 {
 		limit = driverLimit
@@ -98,8 +113,8 @@ func (r *driverRow) start(ctx context.Context, c testCase, at place) (*finished,
 	if c.server == withTLS {
 		args = append(args, "--tls-ca", at.ca)
 	}
-	if c.name == "token" {
-		args = append(args, "--token", sampleToken)
+	if c.server == withAuth {
+		args = append(args, "--token", token)
 	}
 	return runProcess(ctx, exec.Command(r.command, args...))
 }

@@ -47,8 +47,11 @@ func (r *grpcurlRow) run(ctx context.Context, c testCase, at place) error {
 		return absent(reason)
 	}
 	conn := &grpcurlConn{binary: r.binary, flags: []string{"-plaintext"}, addr: at.grpc}
-	if c.name == "tls" {
+	switch c.name {
+	case "tls":
 		return r.tls(ctx, at)
+	case "token":
+		return r.token(ctx, at)
 	}
 	suite := gocases.Suite{Conn: conn, Dir: at.dir, Row: at.row, IDs: at.idBase, Deadline: grpcurlDeadline, HalfClose: true}
 	ok, err := suite.Run(ctx, c.name)
@@ -56,6 +59,26 @@ func (r *grpcurlRow) run(ctx context.Context, c testCase, at place) error {
 		err = errors.New("the row does not have this case")
 	}
 	return err
+}
+
+// token draws with the token, and with another one.
+func (r *grpcurlRow) token(ctx context.Context, at place) error {
+	draw := func(token string) error {
+		flags := []string{"-plaintext", "-H", "authorization: Bearer " + token}
+		suite := gocases.Suite{Conn: &grpcurlConn{binary: r.binary, flags: flags, addr: at.auth}}
+		_, err := suite.Run(ctx, "draw_even")
+		return err
+	}
+	if err := draw(sampleToken); err != nil {
+		return err
+	}
+	switch err := draw(wrongToken); {
+	case err == nil:
+		return errors.New("the call succeeded with a token that the server does not know")
+	case !strings.Contains(err.Error(), "Unauthenticated"):
+		return fmt.Errorf("with a token that the server does not know: %w, want UNAUTHENTICATED", err)
+	}
+	return nil
 }
 
 // tls draws with the authority, and without it.

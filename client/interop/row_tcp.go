@@ -55,6 +55,7 @@ var notInTCP = map[string]string{
 	"checksum":                noChecksums,
 	"gzip":                    noFeature,
 	"tls":                     noFeature,
+	"token":                   noFeature,
 	"health":                  noFeature,
 	"reflection":              noFeature,
 }

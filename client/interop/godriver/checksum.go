@@ -28,21 +28,21 @@ func checksum(ctx context.Context, d *driver) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 
-	// The download repeats damaged segments for some seconds. Its first notice is enough.
+	// The download repeats damaged segments for some seconds. Its first outage is enough.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var notice string
+	var cause error
 	_, err = download.Get(ctx, filesv1.NewFileServiceClient(conn), testfiles.SmallName, filepath.Join(dir, "copy"), download.Options{
-		Notice: func(line string) {
-			notice = line
+		Outage: func(o download.Outage) {
+			cause = o.Err
 			cancel()
 		},
 	})
 	if err == nil {
 		return errors.New("the download succeeded in spite of wrong checksums")
 	}
-	if !strings.Contains(notice, "checksum") {
-		return fmt.Errorf("the download ended with %w and the notice %q, which does not name the checksum", err, notice)
+	if cause == nil || !strings.Contains(cause.Error(), "checksum") {
+		return fmt.Errorf("the download ended with %w after the outage %v, which does not name the checksum", err, cause)
 	}
 	left, err := os.ReadDir(dir)
 	if err == nil && len(left) > 0 {

@@ -193,9 +193,10 @@ async fn never_mixes_versions() {
 
 #[tokio::test(start_paused = true)]
 async fn fetches_only_the_version_asked_for() {
-    let (fake, folder) = (Fake::new(content(5)), Folder::new());
+    let (fake, folder) = (Fake::new(content(SEGMENT + 5)), Folder::new());
     let mut wanted = folder.download("x");
     wanted.version = Some("v/1".into());
+    fake.fail_once(Fault::Meanwhile(Arc::new(|| {})));
     fake.fail_once(Fault::Change(2, content(6)));
     let e = download(fake.client(), &wanted).await.unwrap_err();
     assert!(matches!(e, Error::Usage(_)), "{e}");

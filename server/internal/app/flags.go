@@ -44,8 +44,8 @@ func (f *commonFlags) check() error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("--admin: %w", err)
-		case !loopback && !f.Insecure:
-			return fmt.Errorf("--admin: %s can be reached from other machines, and needs no authentication: set --insecure", f.Admin)
+		case !loopback && f.adminConsent() != nil:
+			return fmt.Errorf("--admin: %s can be reached from other machines: %w", f.Admin, f.adminConsent())
 		}
 	}
 	switch {
@@ -67,6 +67,14 @@ func (f *commonFlags) check() error {
 		bound{"--legacy-connections-per-address", int64(f.LegacyConnectionsPerAddress), 1, math.MaxInt32},
 		bound{"--report-rate", int64(f.ReportRate), 1, maxReportRate},
 	)
+}
+
+// adminConsent returns why --admin must not be reachable from other machines, or nil.
+func (f *commonFlags) adminConsent() error {
+	if f.Insecure {
+		return nil
+	}
+	return errors.New("it has no TLS: set --insecure")
 }
 
 func (f *commonFlags) hasTLS() bool { return f.TLSCert != "" }

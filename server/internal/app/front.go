@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"net"
@@ -40,14 +41,18 @@ func openFront(flags *commonFlags, live *tlsfiles.Live, stderr *slog.Logger) (_ 
 			f.close()
 		}
 	}()
-	if f.legacyListener, err = listen("--legacy", flags.Legacy); err != nil {
+	if f.legacyListener, err = listen("--legacy", flags.Legacy, nil); err != nil {
 		return nil, err
 	}
-	if f.filesListener, err = listen("--legacy-files", flags.LegacyFiles); err != nil {
+	if f.filesListener, err = listen("--legacy-files", flags.LegacyFiles, nil); err != nil {
 		return nil, err
 	}
-	if f.tlsListener, err = listen("--legacy-tls", flags.LegacyTLS); err != nil {
+	if f.tlsListener, err = listen("--legacy-tls", flags.LegacyTLS, nil); err != nil {
 		return nil, err
+	}
+	if f.tlsListener != nil && live == nil {
+		f.tlsListener.Close()
+		return nil, errors.New("--legacy-tls: needs --tls-cert and --tls-key")
 	}
 	if f.tlsListener != nil {
 		// The gateway bounds its connections itself.
@@ -56,7 +61,7 @@ func openFront(flags *commonFlags, live *tlsfiles.Live, stderr *slog.Logger) (_ 
 		})
 		f.tlsListener = tlsconn.NewListener(guarded, live.Config())
 	}
-	f.adminListener, err = listen("--admin", flags.Admin)
+	f.adminListener, err = listen("--admin", flags.Admin, flags.adminConsent())
 	if err == nil && f.adminListener != nil {
 		f.adminListener = netguard.NewListener(f.adminListener, netguard.Options{
 			Limits: netguard.Limits{Total: adminConnections}, Name: "admin", Log: stderr,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
@@ -64,6 +65,9 @@ func (c *gatewayCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	defer upstream.Close()
+	if err := checkInherited("--legacy", "--legacy-files", "--legacy-tls", "--admin"); err != nil {
+		return err
+	}
 	front, err := openFront(&c.commonFlags, doorTLS, log)
 	if err != nil {
 		return err
@@ -87,7 +91,9 @@ func (c *gatewayCommand) Run(ctx context.Context, to streams) error {
 			follow(ctx, doors, live)
 		}
 	}
+	notify(daemon.SdNotifyReady)
 	<-ctx.Done()
+	notify(daemon.SdNotifyStopping)
 	log.Info("shutting down", "timeout", c.DrainTimeout)
 	drain, cancel := context.WithTimeout(context.Background(), c.DrainTimeout)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
@@ -46,6 +47,7 @@ func (s *server) watchHealth(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		notify(daemon.SdNotifyWatchdog)
 		for i, subject := range subjects {
 			if subject.health == nil {
 				continue

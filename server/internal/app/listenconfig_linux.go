@@ -21,17 +21,32 @@ const (
 // client opens a connection for every file.
 var listenConfig = net.ListenConfig{
 	KeepAlive: -1,
-	Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		controlErr := raw.Control(func(fd uintptr) {
-			seconds := int(keepAlive / time.Second)
-			err = errors.Join(
-				syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1),
-				syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, seconds),
-				syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, seconds),
-				syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, keepAliveProbes),
-			)
-		})
-		return errors.Join(controlErr, os.NewSyscallError("setsockopt", err))
-	},
+	Control:   func(_, _ string, raw syscall.RawConn) error { return setKeepAlive(raw) },
+}
+
+// keepAliveOn sets TCP keepalive on a listener that listenConfig has not made.
+func keepAliveOn(l net.Listener) error {
+	sc, ok := l.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return setKeepAlive(raw)
+}
+
+func setKeepAlive(raw syscall.RawConn) error {
+	var err error
+	controlErr := raw.Control(func(fd uintptr) {
+		seconds := int(keepAlive / time.Second)
+		err = errors.Join(
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, seconds),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, seconds),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, keepAliveProbes),
+		)
+	})
+	return errors.Join(controlErr, os.NewSyscallError("setsockopt", err))
 }

@@ -9,7 +9,7 @@ import (
 
 // TestKeepAlive checks that connections have the listener's keepalive.
 func TestKeepAlive(t *testing.T) {
-	l, err := listen("--legacy", "127.0.0.1:0")
+	l, err := listen("--legacy", "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,8 +62,8 @@ func (c *serveCommand) AfterApply() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("--grpc: %w", err)
-	case !loopback && !c.hasTLS() && !c.Insecure:
-		return fmt.Errorf("--grpc: %s can be reached from other machines: set --tls-cert and --tls-key, or --insecure", c.GRPC)
+	case !loopback && c.grpcConsent() != nil:
+		return fmt.Errorf("--grpc: %s can be reached from other machines: %w", c.GRPC, c.grpcConsent())
 	}
 	if err := (filecache.Selection{Allow: c.Allow}).Validate(); err != nil {
 		return fmt.Errorf("--allow: %w", err)
@@ -90,6 +90,14 @@ func (c *serveCommand) AfterApply() error {
 // minLogSize keeps the rotated logs, of which there are --log-keep, from being replaced
 // within seconds.
 const minLogSize = 1 << 20
+
+// grpcConsent returns why --grpc must not be reachable from other machines, or nil.
+func (c *serveCommand) grpcConsent() error {
+	if c.hasTLS() || c.Insecure {
+		return nil
+	}
+	return errors.New("set --tls-cert and --tls-key, or --insecure")
+}
 
 // Run implements command.
 func (c *serveCommand) Run(ctx context.Context, to streams) error {

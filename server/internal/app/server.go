@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -109,7 +110,10 @@ func open(ctx context.Context, flags *serveCommand, stderr io.Writer) (_ *server
 	if s.store, err = register.Open(ctx, flags.State, s.stderr); err != nil {
 		return nil, fmt.Errorf("--state: %w", err)
 	}
-	if s.grpcListener, err = listen("--grpc", flags.GRPC); err != nil {
+	if err := checkInherited("--grpc", "--legacy", "--legacy-files", "--legacy-tls", "--admin"); err != nil {
+		return nil, err
+	}
+	if s.grpcListener, err = listen("--grpc", flags.GRPC, flags.grpcConsent()); err != nil {
 		return nil, err
 	}
 	if s.front, err = openFront(&flags.commonFlags, s.tls, s.stderr); err != nil {
@@ -170,7 +174,7 @@ func (s *server) openServices() error {
 // adminAuth returns what authorizes requests to --admin: those from this machine need no
 // token.
 func (s *server) adminAuth() func(token string) error {
-	if loopback, err := isLoopback(s.flags.Admin); s.auth == nil || err == nil && loopback {
+	if l := s.front.adminListener; s.auth == nil || l == nil || !reachable(l) {
 		return nil
 	}
 	return s.auth.CheckAdmin
@@ -198,7 +202,9 @@ func (s *server) serve(ctx context.Context) error {
 	if s.auth != nil {
 		follow(ctx, doors, s.auth)
 	}
+	notify(daemon.SdNotifyReady)
 	<-ctx.Done()
+	notify(daemon.SdNotifyStopping)
 	return s.end(doors)
 }
 

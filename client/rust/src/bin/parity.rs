@@ -60,7 +60,7 @@ struct Count {
 #[derive(Args)]
 struct List {
     /// Only names that begin with this
-    #[arg(default_value = "")]
+    #[arg(default_value = "", hide_default_value = true)]
     prefix: String,
     /// List all files of the directory; * marks the cached ones
     #[arg(long)]
@@ -106,6 +106,7 @@ fn report(error: &Error) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Error> {
+    let addr = cli.addr.clone();
     let client = Client::new(&Options {
         addr: cli.addr,
         tls_ca: cli.tls_ca,
@@ -113,7 +114,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
     })?;
     match cli.command {
         Command::Count(args) => count(client, args).await,
-        Command::List(args) => list(client, args).await,
+        Command::List(args) => list(client, &addr, args).await,
         Command::Get(args) => tokio::select! {
             result = get(client, args) => result,
             _ = tokio::signal::ctrl_c() => {
@@ -166,7 +167,7 @@ async fn count(client: Client, args: Count) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(client: Client, args: List) -> Result<ExitCode, Error> {
+async fn list(client: Client, addr: &str, args: List) -> Result<ExitCode, Error> {
     let mut files = client.files();
     let source = if args.all {
         Source::Directory
@@ -182,7 +183,7 @@ async fn list(client: Client, args: List) -> Result<ExitCode, Error> {
         let response = files.list(request.clone()).await;
         let page = response
             .map_err(|status| Error::Call {
-                what: "list".into(),
+                what: addr.into(),
                 status: Box::new(status),
             })?
             .into_inner();

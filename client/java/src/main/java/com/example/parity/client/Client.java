@@ -10,6 +10,8 @@ import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -26,6 +28,12 @@ public final class Client implements AutoCloseable {
      * wait for the client.
      */
     private static final int WINDOW = 16 << 20;
+
+    /** How much is read from the socket at once, in bytes: at first, at least, and at most. */
+    private static final int READ_FIRST = 256 << 10;
+
+    private static final int READ_LEAST = 64 << 10;
+    private static final int READ_MOST = 1 << 20;
 
     /** How often the connection of a call is checked, and how long the answer may take. */
     private static final long KEEPALIVE_SECONDS = 30;
@@ -65,6 +73,10 @@ public final class Client implements AutoCloseable {
         var builder =
                 NettyChannelBuilder.forTarget(options.addr(), credentials)
                         .flowControlWindow(WINDOW)
+                        .withOption(
+                                ChannelOption.RCVBUF_ALLOCATOR,
+                                new AdaptiveRecvByteBufAllocator(
+                                        READ_LEAST, READ_FIRST, READ_MOST))
                         .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
                         .keepAliveTimeout(KEEPALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
         options.token()

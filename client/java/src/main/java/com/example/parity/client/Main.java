@@ -77,16 +77,22 @@ public final class Main {
     }
 
     private Client client() throws ParityException {
-        var sent = Optional.ofNullable(token).or(() -> Optional.ofNullable(System.getenv("PARITY_TOKEN")));
+        var sent =
+                Optional.ofNullable(token)
+                        .or(() -> Optional.ofNullable(System.getenv("PARITY_TOKEN")));
         return new Client(new Client.Options(addr, Optional.ofNullable(tlsCa), sent));
     }
 
     @Command(description = "Download files. Run it again to resume.")
     int get(
-            @Parameters(arity = "1..*", paramLabel = "NAME", description = "The names of the files.")
+            @Parameters(
+                            arity = "1..*",
+                            paramLabel = "NAME",
+                            description = "The names of the files.")
                     List<String> names,
             @Option(
                             names = {"-d", "--dir"},
+                            paramLabel = "DIR",
                             defaultValue = ".",
                             description = "Put the files below this folder.")
                     Path dir,
@@ -146,7 +152,7 @@ public final class Main {
                     String prefix,
             @Option(
                             names = "--all",
-                            description = "List all files of the directory. * marks the cached ones.")
+                            description = "List all files. * marks the cached ones.")
                     boolean all)
             throws ParityException {
         var source = all ? Source.SOURCE_DIRECTORY : Source.SOURCE_CACHE;
@@ -171,13 +177,14 @@ public final class Main {
                 request.setPageToken(next);
             }
         } catch (StatusException e) {
-            throw ParityException.call("list", e);
+            throw ParityException.call(addr, e);
         }
     }
 
     @Command(
             description =
-                    "Count until Ctrl-C: report a value every 500 ms, draw an increment every 3 to 5 s.")
+                    "Count until Ctrl-C: report a value every 500 ms, draw an increment every 3 to"
+                            + " 5 s.")
     int count(
             @Option(names = "--id", required = true, description = "The client ID.") int id,
             @Option(

@@ -175,7 +175,8 @@ final class DownloadTest {
 
     @Test
     void fetchesOnlyTheVersionAskedFor() throws Exception {
-        try (var fake = new FakeFiles(content(5))) {
+        try (var fake = new FakeFiles(content(SEGMENT + 5))) {
+            fake.failOnce(new FakeFiles.None());
             fake.failOnce(new FakeFiles.Change(2, content(6)));
             var wanted = new Download("x", Target.below(dir, "x"), Optional.of("v/1"), false);
             assertEquals(Kind.USAGE, fails(fake, wanted).kind());
