@@ -167,13 +167,14 @@ func TestGetToWhatIsThere(t *testing.T) {
 	t.Run("pipe that appears", func(t *testing.T) {
 		dir := t.TempDir()
 		pipe := filepath.Join(dir, "f")
+		if err := mkfifo(filepath.Join(t.TempDir(), "try")); errors.Is(err, errors.ErrUnsupported) {
+			t.Skip(err)
+		}
 		made := false
 		_, err := Get(t.Context(), client, "f", pipe, Options{Force: true, Progress: func(int64, int64) {
 			if !made {
 				made = true
-				if err := mkfifo(pipe); errors.Is(err, errors.ErrUnsupported) {
-					t.Skip(err)
-				} else if err != nil {
+				if err := mkfifo(pipe); err != nil {
 					t.Error(err)
 				}
 			}

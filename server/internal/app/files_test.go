@@ -154,7 +154,7 @@ func TestHostileNames(t *testing.T) {
 	if err := os.Symlink("/dev/zero", filepath.Join(r.dir, "zero")); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(filepath.Join(r.dir, "fifo"), 0o600); err != nil {
+	if err := mkfifo(filepath.Join(r.dir, "fifo")); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		t.Fatal(err)
 	}
 	for name, d := range r.doors(t) {

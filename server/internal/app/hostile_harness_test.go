@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,22 +23,6 @@ import (
 	"example.com/parity/legacytcp"
 	"example.com/parity/server/internal/metrics"
 )
-
-// raiseFileLimit lets the process open at least need files, or skips the test.
-func raiseFileLimit(t *testing.T, need int) {
-	t.Helper()
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-	if limit.Max < uint64(need) {
-		t.Skipf("the limit on open files is %d, needs %d", limit.Max, need)
-	}
-	limit.Cur = limit.Max
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // memory describes the memory of the process, which has both ends of every connection.
 func memory() string {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,8 +29,12 @@ func TestRedisAway(t *testing.T) {
 			keepsData: true,
 		}, {
 			name:      "hanging",
-			away:      func(_ *testing.T, s *redisServer) { s.cmd.Process.Signal(syscall.SIGSTOP) },
-			back:      func(_ *testing.T, s *redisServer) { s.cmd.Process.Signal(syscall.SIGCONT) },
+			away: func(t *testing.T, s *redisServer) {
+				if err := freeze(s.cmd.Process); err != nil {
+					t.Skip(err)
+				}
+			},
+			back:      func(_ *testing.T, s *redisServer) { thaw(s.cmd.Process) },
 			keepsData: true,
 		}, {
 			name: "replaced",
@@ -53,7 +56,7 @@ func TestRedisAway(t *testing.T) {
 			test.away(t, server)
 			t.Cleanup(func() { // does nothing, if the test got that far
 				if server.cmd != nil {
-					server.cmd.Process.Signal(syscall.SIGCONT)
+					thaw(server.cmd.Process)
 				}
 			})
 			began := time.Now()

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"zombiezen.com/go/sqlite"
@@ -90,7 +89,7 @@ func TestSQLiteRefuses(t *testing.T) {
 		{"a number out of range", query("UPDATE clients SET last_number = 1 << 40 WHERE client_id = 8"), "the row of client 8"},
 		{"an ID out of range", query("UPDATE clients SET client_id = 1 << 40 WHERE client_id = 9"), "the row of client 1099511627776"},
 		{"a directory", func(t *testing.T, path string) { os.Mkdir(path, 0o700) }, "not a regular file"},
-		{"a FIFO", func(t *testing.T, path string) { syscall.Mkfifo(path, 0o600) }, "not a regular file"},
+		{"a FIFO", func(t *testing.T, path string) { mkfifo(path) }, "not a regular file"},
 		{"in no directory", func(t *testing.T, path string) { os.Remove(filepath.Dir(path)) }, "no such file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
