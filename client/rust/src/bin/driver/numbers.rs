@@ -105,10 +105,9 @@ impl Session {
         Ok(self.responses.message().await?.and_then(|r| r.kind))
     }
 
-    /// Half-closes, and returns the last confirmation.
-    async fn close(mut self) -> Result<Option<Committed>, Failure> {
+    /// Half-closes, and returns the last confirmation; `last` is that of before.
+    async fn close(mut self, mut last: Option<Committed>) -> Result<Option<Committed>, Failure> {
         drop(self.requests);
-        let mut last = None;
         while let Some(response) = self.responses.message().await? {
             match response.kind {
                 Some(count_response::Kind::Committed(committed)) => last = Some(committed),
@@ -134,16 +133,17 @@ async fn count_to_three(args: &Args, id: i32) -> Result<i32, Failure> {
             .await?;
     }
     let mut drawn = Vec::new();
+    let mut last = None; // the reports may be durable before the draws are answered
     while drawn.len() < 2 {
         match session.next().await? {
             Some(count_response::Kind::Increment(increment)) => drawn.push(increment),
-            Some(count_response::Kind::Committed(_)) => {}
+            Some(count_response::Kind::Committed(committed)) => last = Some(committed),
             other => return Err(format!("got {other:?}, want an increment").into()),
         }
     }
     check_number(drawn[0].number, drawn[0].parity(), Parity::Odd)?;
     check_number(drawn[1].number, drawn[1].parity(), Parity::Even)?;
-    let last = session.close().await?;
+    let last = session.close(last).await?;
     ensure!(
         last == Some(Committed {
             reports: 3,
@@ -166,7 +166,7 @@ pub(crate) async fn count_resume(args: &Args) -> Case {
         registered.value == 3 && registered.increment == number && registered.returning,
         "registered as {registered:?}, want value 3, increment {number}, returning"
     );
-    session.close().await?;
+    session.close(None).await?;
     Ok(())
 }
 
@@ -189,7 +189,7 @@ pub(crate) async fn count_headers_first(args: &Args) -> Case {
         matches!(answer, Some(count_response::Kind::Registered(_))),
         "Register is answered by {answer:?}"
     );
-    session.close().await.map(|_| ())
+    session.close(None).await.map(|_| ())
 }
 
 pub(crate) async fn count_int64_extremes(args: &Args) -> Case {
@@ -197,7 +197,7 @@ pub(crate) async fn count_int64_extremes(args: &Args) -> Case {
     for value in [i64::MAX, i64::MIN, (1 << 53) + 1] {
         let (session, _) = Session::register(args, id).await?;
         session.report(value).await?;
-        let last = session.close().await?;
+        let last = session.close(None).await?;
         ensure!(
             last == Some(Committed { reports: 1, value }),
             "the last confirmation is {last:?}, want value {value}"
@@ -208,7 +208,7 @@ pub(crate) async fn count_int64_extremes(args: &Args) -> Case {
             "registered with {}, want {value}",
             registered.value
         );
-        session.close().await?;
+        session.close(None).await?;
     }
     let value = registered_value(args, id).await?;
     ensure!(
