@@ -125,7 +125,7 @@ func TestLegacyTLSIncomplete(t *testing.T) {
 func TestLegacyTLSPlain(t *testing.T) {
 	l := startLegacyTLS(t)
 	l.write(t, "f", []byte("content"))
-	for _, text := range []string{"3748 ", "list", strings.Repeat("\xff", 1000), "GET / HTTP/1.1\r\n\r\n"} {
+	for _, text := range []string{"3748 odd ", "list of files", strings.Repeat("\xff", 1000), "GET / HTTP/1.1\r\n\r\n"} {
 		nc, err := net.Dial("tcp", l.front.tlsListener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
