@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"example.com/parity/client/bench"
+	"example.com/parity/client/download"
 	"example.com/parity/client/internal/terminal"
 )
 
@@ -74,6 +75,8 @@ func printResult(result *bench.Result, out output) error {
 type benchGRPCFlags struct {
 	benchFlags
 	Connections int `placeholder:"N" help:"Number of connections that the clients share; one for each client if left out."`
+
+	perClient int // how many each client has, if they do not share them; 0 is 1
 }
 
 func (f *benchGRPCFlags) check() error {
@@ -85,7 +88,7 @@ func (f *benchGRPCFlags) check() error {
 
 // run runs a load that newLoad creates for connections.
 func (f *benchGRPCFlags) run(ctx context.Context, newLoad func([]grpc.ClientConnInterface) bench.Load, p *program) error {
-	n := max(f.Clients, 1)
+	n := max(f.Clients, 1) * max(f.perClient, 1)
 	if f.Connections > 0 {
 		n = min(n, f.Connections)
 	}
@@ -116,19 +119,32 @@ func (f *benchFileFlags) checkRate() error {
 type benchGetCommand struct {
 	benchGRPCFlags
 	benchFileFlags
-	Stub     bool `xor:"how" help:"Use the generated client (the default)."`
-	Download bool `xor:"how" help:"Use the client of the get command."`
+	Stub     bool   `xor:"how" help:"Use the generated client (the default)."`
+	Download bool   `xor:"how" help:"Use the client of the get command."`
+	Parallel int    `default:"1" placeholder:"N" help:"With --download: number of connections over which each client fetches ranges of a file (${default})."`
+	To       string `placeholder:"DIR" help:"With --download: directory in which files are stored; they are removed again (nothing is stored)."`
 }
 
 // AfterApply implements command.
 func (c *benchGetCommand) AfterApply() error {
+	switch {
+	case c.Parallel < 1 || c.Parallel > download.MaxLent:
+		return fmt.Errorf("--parallel: must be 1 to %d", download.MaxLent)
+	case !c.Download && c.Parallel > 1:
+		return errors.New("--parallel: is for --download")
+	case !c.Download && c.To != "":
+		return errors.New("--to: is for --download")
+	case c.Connections > 0 && c.Parallel > 1:
+		return errors.New("--connections and --parallel: set one of them at most")
+	}
+	c.perClient = c.Parallel
 	return cmp.Or(c.check(), c.checkRate())
 }
 
 // Run implements command.
 func (c *benchGetCommand) Run(ctx context.Context, p *program) error {
 	return c.run(ctx, func(conns []grpc.ClientConnInterface) bench.Load {
-		return &bench.Get{Conns: conns, Files: c.File, Rate: int64(c.Rate), Download: c.Download}
+		return &bench.Get{Conns: conns, Files: c.File, Rate: int64(c.Rate), Download: c.Download, Parallel: c.Parallel, To: c.To}
 	}, p)
 }
 

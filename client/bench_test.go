@@ -72,13 +72,18 @@ func TestBenchUsage(t *testing.T) {
 	}
 	l.Close() // nobody is there
 	for args, want := range map[string]int{
-		"draw --clients 0":               2,
-		"draw --for 0s":                  2,
-		"draw --connections -1":          2,
-		"get":                            2,
-		"get --file f --rate -1B":        2,
-		"get --file f --stub --download": 2,
-		"get --file no":                  3,
+		"draw --clients 0":                      2,
+		"draw --for 0s":                         2,
+		"draw --connections -1":                 2,
+		"get":                                   2,
+		"get --file f --rate -1B":               2,
+		"get --file f --stub --download":        2,
+		"get --file f --parallel 0 --download":  2,
+		"get --file f --parallel 65 --download": 2,
+		"get --file f --parallel 2":             2,
+		"get --file f --to .":                   2,
+		"get --file f --download --parallel 2 --connections 1": 2,
+		"get --file no": 3,
 		"legacy-draw --legacy " + l.Addr().String():   1,
 		"legacy-get --file f --legacy nobody.invalid": 1,
 	} {

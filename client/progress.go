@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -33,7 +35,7 @@ func newDisplay(p *program, quiet, toStdout bool) *display {
 	d := &display{messages: p.messages, quiet: quiet, w: p.messages.w}
 	d.messages.w = d
 	if !quiet && terminal.Is(p.err) && (!toStdout || !terminal.Is(p.out)) {
-		d.bars = mpb.New(mpb.WithOutput(p.err), mpb.WithRefreshRate(redrawBars))
+		d.bars = mpb.New(mpb.WithConsoleWriter(console{cupwriter.New(p.err, false)}), mpb.WithRefreshRate(redrawBars))
 	}
 	return d
 }
@@ -76,16 +78,30 @@ func (d *display) done(r download.Result) {
 	if d.bars == nil || r.Path == "" {
 		return
 	}
-	kept, checked := "", "checksum of each part right"
+	all, checked := "", "checksum of each part right"
 	if r.Resumed > 0 {
-		kept = fmt.Sprintf(" after %s of an earlier run", size(r.Resumed))
+		all = size(r.Bytes) + ", of which " // in this run
 	}
 	if r.Whole {
 		checked = "checksum right"
 	}
 	fetched := r.Bytes - r.Resumed
-	d.note("%s: %s (%d bytes), %s in %.1f s%s, %s/s, %s", r.Path, size(r.Bytes), r.Bytes, size(fetched), r.Elapsed.Seconds(), kept,
+	d.note("%s: %s%s in %.1f s (%s/s), %s", r.Path, all, size(fetched), r.Elapsed.Seconds(),
 		size(int64(float64(fetched)/max(r.Elapsed.Seconds(), 0.001))), checked)
+}
+
+// console is a terminal on which bars are drawn. It clears whole lines: the cursor need not
+// be at the beginning of one, because the terminal itself shows ^C.
+type console struct{ *cupwriter.Writer }
+
+// Flush implements mpb.ConsoleWriter.
+func (c console) Flush(lines int) error {
+	err := c.Writer.Flush(lines)
+	clearing := bytes.Clone(c.Bytes()) // for the next drawing: so many lines up
+	c.Reset()
+	c.WriteByte('\r')
+	c.Buffer.Write(clearing)
+	return err
 }
 
 // begin returns the bar of a download.
@@ -119,7 +135,7 @@ func (b *progressBar) progress(done, of int64) {
 	}
 	if b.bar == nil {
 		b.bar = b.d.bars.New(0, mpb.BarStyle(), // a bar of 0 does not end by itself
-			mpb.PrependDecorators(decor.Name(shortName(b.name))),
+			mpb.PrependDecorators(decor.Name(shortName(b.name), decor.WCSyncWidthR)),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text(time.Now()) })),
 			mpb.BarRemoveOnComplete(),
 		)
@@ -174,7 +190,10 @@ func (b *progressBar) text(now time.Time) string {
 	defer b.mu.Unlock()
 	if err := b.outage.Err; err != nil {
 		why, _, _ := strings.Cut(b.d.messages.server.Error(err, ""), " (") // without the advice
-		return fmt.Sprintf("%s; next attempt in %d s", why, int(max(b.outage.Retry.Sub(now), 0).Seconds()+0.5))
+		if wait := b.outage.Retry.Sub(now); wait > time.Second/2 {
+			return fmt.Sprintf("%s; next attempt in %d s", why, int(wait.Seconds()+0.5))
+		}
+		return why + "; trying again"
 	}
 	return b.meter.text(now)
 }

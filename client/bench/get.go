@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 
 	"google.golang.org/grpc"
 
+	"example.com/parity/client/download"
 	filesv1 "example.com/parity/gen/parity/files/v1"
 )
 
@@ -16,10 +18,12 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Get downloads files over gRPC and checks their size and checksum.
 type Get struct {
-	Conns    []grpc.ClientConnInterface // the i-th client uses the i-th, modulo their number
+	Conns    []grpc.ClientConnInterface // the i-th client uses the i-th, modulo their number, and further ones if Parallel is more than 1
 	Files    []string                   // what each client asks for in turn
 	Rate     int64                      // the most bytes a second that one client takes; 0: no limit
 	Download bool                       // by Parity's own download client, else by the generated stub
+	Parallel int                        // of how many connections each client fetches ranges at once, with Download; 0 is 1
+	To       string                     // the directory in which each client stores what it downloads; empty: nowhere
 }
 
 var _ Load = (*Get)(nil)
@@ -45,19 +49,46 @@ func (g *Get) prepare(ctx context.Context) error {
 
 // connect gets one byte, to establish the connection.
 func (g *Get) connect(ctx context.Context, i int, t *tally) (client, error) {
-	c := &getClient{load: g, files: filesv1.NewFileServiceClient(g.Conns[i%len(g.Conns)]), t: t}
+	c := &getClient{load: g, t: t, group: download.NewGroup(0)}
+	parallel := max(g.Parallel, 1)
+	for lane := range parallel {
+		files := filesv1.NewFileServiceClient(g.Conns[(i*parallel+lane)%len(g.Conns)])
+		if lane > 0 {
+			// The connection is established now, too.
+			if err := receive(ctx, files, &filesv1.GetRequest{Name: g.Files[0], Limit: 1}, func(int) {}); err != nil {
+				return nil, err
+			}
+			c.group.Lend(files)
+			continue
+		}
+		c.files = files
+	}
+	if g.To != "" {
+		var err error
+		if c.to, err = os.MkdirTemp(g.To, "bench-"); err != nil {
+			return nil, err
+		}
+	}
 	return c, receive(ctx, c.files, &filesv1.GetRequest{Name: g.Files[0], Limit: 1}, func(int) {})
 }
 
 type getClient struct {
 	load  *Get
 	files filesv1.FileServiceClient
+	group *download.Group // with its other connections
+	to    string          // where it stores files; empty: nowhere
 	t     *tally
 	next  int
 }
 
 func (c *getClient) work(ctx context.Context) { c.t.repeat(ctx, c.get) }
-func (c *getClient) end(context.Context)      {}
+
+// end removes what was stored.
+func (c *getClient) end(context.Context) {
+	if c.to != "" {
+		_ = os.RemoveAll(c.to) // what remains is seen in the directory
+	}
+}
 
 // get gets the next file.
 func (c *getClient) get(ctx context.Context) error {
@@ -65,7 +96,7 @@ func (c *getClient) get(ctx context.Context) error {
 	c.next++
 	took := c.t.takes(ctx, c.load.Rate)
 	if c.load.Download {
-		return downloadCopy(ctx, c.files, name, took)
+		return c.download(ctx, name, took)
 	}
 	return receive(ctx, c.files, &filesv1.GetRequest{Name: name}, took)
 }

@@ -3,10 +3,12 @@ package bench
 import (
 	"bytes"
 	"io"
+	"os"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"example.com/parity/client/internal/fakeserver"
@@ -32,6 +34,36 @@ func TestGet(t *testing.T) {
 				t.Errorf("%d operations brought %d bytes", r.Operations, r.Bytes)
 			}
 		})
+	}
+}
+
+// TestGetParallel downloads over several connections, into a directory as well, which is
+// left empty.
+func TestGetParallel(t *testing.T) {
+	files := new(fakeserver.Files)
+	files.Put("9m", bytes.Repeat([]byte("z"), 9<<20))
+	s := fakeserver.Start(t, files, nil)
+	to := t.TempDir()
+	for _, where := range []string{"", to} {
+		load := &Get{Conns: dialN(t, s.Addr, 6), Files: []string{"9m"}, Download: true, Parallel: 3, To: where}
+		r := runUntil(t, 4, 0, 2, load)
+		wantClean(t, r)
+		if r.Bytes < r.Operations*9<<20 {
+			t.Errorf("%d operations brought %d bytes", r.Operations, r.Bytes)
+		}
+	}
+	if left, err := os.ReadDir(to); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+	from := map[string]bool{}
+	for _, call := range files.Calls() {
+		if call.GetOffset() > 0 {
+			p, _ := peer.FromContext(call.Stream.Context())
+			from[p.Addr.String()] = true
+		}
+	}
+	if len(from) <= 4 { // two runs of two clients
+		t.Errorf("ranges came over %d connections, want more than one a client", len(from))
 	}
 }
 

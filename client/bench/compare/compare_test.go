@@ -68,7 +68,7 @@ func TestTables(t *testing.T) {
 		rows: []row{{"reading", megabytes, "get", []baseline{
 			{"slow", work{bare, "get"}, 2},
 			{"fast", work{raw, "legacy-get"}, 0.5},
-		}}},
+		}, parity}},
 		memory: []peak{{memoryRow{"waiting", "get", 2 << 20}, 1 << 20}},
 		grids:  []grid{{"draws (× bare)", operations, bare, []gridRow{{"count", "count --connections 1"}}}},
 	}

@@ -10,7 +10,7 @@ import (
 
 // sizes are the sizes of the served files, by name. Parity's cache has room for one of the
 // cold ones, so that a client that gets one after the other never finds the next one
-// cached; f1g does not fit; f32m and f30m fill the cache.
+// cached; f1g does not fit, except into that of roomy; f32m and f30m fill the cache.
 var sizes = map[string]int64{
 	"f4k": 4 << 10, "f1m": 1 << 20, "f30m": 30 << 20, "f32m": 32 << 20, "f1g": 1 << 30,
 	"cold1": 32 << 20, "cold2": 32 << 20, "cold3": 32 << 20,

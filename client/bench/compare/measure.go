@@ -60,7 +60,7 @@ func (r *results) works() (all []work) {
 		}
 	}
 	for _, row := range r.rows {
-		add(work{parity, row.load})
+		add(row.work())
 		for _, b := range row.against {
 			add(b.work)
 		}
@@ -85,14 +85,19 @@ func (r *results) measureRates(ctx context.Context, p *programs) error {
 		return nil
 	}
 	directory, names := p.path("data"), []string{"f4k", "f1m", "f32m", "cold1", "cold2", "cold3"}
-	if len(r.grids) > 0 {
+	large := slices.ContainsFunc(all, func(w work) bool { return w.target == roomy })
+	if large || len(r.grids) > 0 {
 		names = append(names, "f1g")
 	}
 	if err := writeFiles(directory, names...); err != nil {
 		return err
 	}
 	servers := make(map[target]*server)
-	for _, t := range []target{parity, services, raw} {
+	targets := []target{parity, services, raw}
+	if large {
+		targets = append(targets, roomy)
+	}
+	for _, t := range targets {
 		s, err := p.start(ctx, t, directory)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,18 +59,20 @@ func (p *programs) start(ctx context.Context, t target, directory string) (*serv
 		return p.startParity(ctx, "server", directory)
 	case services:
 		return p.startParity(ctx, servicesAlone, directory)
+	case roomy:
+		return p.startParity(ctx, "server", directory, "--cache-size", "1200MiB")
 	}
 	return p.startBaseline(ctx, directory)
 }
 
-func (p *programs) startParity(ctx context.Context, program, directory string) (*server, error) {
+func (p *programs) startParity(ctx context.Context, program, directory string, flags ...string) (*server, error) {
 	state, err := os.MkdirTemp(p.dir, "state-")
 	if err != nil {
 		return nil, err
 	}
 	return startServer(3, func(addrs []string) (*server, error) {
 		process, err := start(ctx, addrs[:2], []string{"PARITY_ADMIN=" + addrs[2]},
-			p.path(program), "--grpc", addrs[0], "--legacy", addrs[1], "--data-dir", state, directory)
+			p.path(program), slices.Concat([]string{"--grpc", addrs[0], "--legacy", addrs[1], "--data-dir", state}, flags, []string{directory})...)
 		return &server{process, addrs[0], addrs[1], addrs[1]}, err
 	})
 }

@@ -41,7 +41,7 @@ func (r *results) comparisons() (all []comparison) {
 	for _, row := range r.rows {
 		for _, b := range row.against {
 			c := comparison{
-				Work: row.name, Unit: row.unit, Parity: r.rate(work{parity, row.load}, row.unit),
+				Work: row.name, Unit: row.unit, Parity: r.rate(row.work(), row.unit),
 				Baseline: b.name, BaselineRate: r.rate(b.work, row.unit), AtLeast: b.atLeast,
 			}
 			c.Ratio = c.Parity / c.BaselineRate
