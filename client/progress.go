@@ -100,7 +100,7 @@ func (c console) Flush(lines int) error {
 	clearing := bytes.Clone(c.Bytes()) // for the next drawing: so many lines up
 	c.Reset()
 	c.WriteByte('\r')
-	c.Buffer.Write(clearing)
+	c.Write(clearing)
 	return err
 }
 

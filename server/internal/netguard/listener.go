@@ -86,7 +86,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		from := addressOf(nc.RemoteAddr())
 		c := &conn{Conn: nc, l: l}
-		admitted, displaced, reason := l.limiter.admit(from, func() { c.Close() })
+		admitted, displaced, reason := l.limiter.admit(from, func() { _ = c.Close() }) // which another goroutine may be doing
 		if displaced != nil {
 			reason = ReasonDisplaced
 			displaced.drop()

@@ -28,7 +28,7 @@ func TestRedisAway(t *testing.T) {
 			back:      func(t *testing.T, s *redisServer) { s.start(t) },
 			keepsData: true,
 		}, {
-			name:      "hanging",
+			name: "hanging",
 			away: func(t *testing.T, s *redisServer) {
 				if err := freeze(s.cmd.Process); err != nil {
 					t.Skip(err)
