@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/time/rate"
 
 	filesv1 "example.com/parity/gen/parity/files/v1"
@@ -139,7 +140,7 @@ func (c *claim) release() { c.used(c.left) }
 type noSpaceError struct{ need, free int64 }
 
 func (e noSpaceError) Error() string {
-	return fmt.Sprintf("not enough space: %d bytes are needed, and %d are free", e.need, e.free)
+	return fmt.Sprintf("not enough space: %s needed, %s free", humanize.IBytes(uint64(e.need)), humanize.IBytes(uint64(e.free)))
 }
 
 func (e noSpaceError) Is(target error) bool { return target == syscall.ENOSPC }

@@ -84,7 +84,7 @@ func TestNoSpace(t *testing.T) {
 	_, client := newServer(t, files)
 	dir := t.TempDir()
 	_, err := GetBelow(t.Context(), client, "huge", dir, Options{})
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "not enough space: 4611686018427387903 bytes are needed, and ") {
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "not enough space: 4.0 EiB needed, ") {
 		t.Errorf("GetBelow = %v", err)
 	}
 	wantDir(t, dir)
