@@ -127,7 +127,7 @@ type tarFormat struct {
 }
 
 func newTar(w io.Writer, at time.Time) *tarFormat {
-	compressed, err := gzip.NewWriterLevel(w, gzip.BestCompression)
+	compressed, err := gzip.NewWriterLevel(w, gzip.DefaultCompression)
 	if err != nil {
 		panic(err) // the level is valid
 	}
@@ -155,7 +155,7 @@ type zipFormat struct {
 func newZip(w io.Writer, at time.Time) *zipFormat {
 	z := zip.NewWriter(w)
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
-		return flate.NewWriter(w, flate.BestCompression)
+		return flate.NewWriter(w, flate.DefaultCompression)
 	})
 	return &zipFormat{z, at}
 }
