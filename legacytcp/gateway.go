@@ -9,7 +9,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -123,9 +122,7 @@ func (g *Gateway) Serve(l net.Listener, d Dialects) error {
 // isTransient reports whether a later Accept may succeed: the client has disconnected,
 // or the process or the system lacks a resource.
 func isTransient(err error) bool {
-	for _, errno := range []syscall.Errno{
-		syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-	} {
+	for _, errno := range transient {
 		if errors.Is(err, errno) {
 			return true
 		}

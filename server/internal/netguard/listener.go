@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -125,9 +124,7 @@ func (l *Listener) Close() error {
 // isTransient reports whether a later Accept may succeed: the client has already
 // disconnected, or the process or the system has run out of a resource.
 func isTransient(err error) bool {
-	for _, errno := range []syscall.Errno{
-		syscall.ECONNABORTED, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-	} {
+	for _, errno := range transient {
 		if errors.Is(err, errno) {
 			return true
 		}
